@@ -48,8 +48,39 @@ $(BUILD)/%.o: %.S
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HCFLAGS) -MMD -MP -c -o $@ $<
 
+# Tests. Unit tests link the core without its libc face; the programs know nothing of heddle.
+CHECK_C   := $(wildcard tests/check_*.c)
+CHECK_BIN := $(CHECK_C:tests/%.c=$(BUILD)/tests/%)
+PKGCONFIG ?= pkg-config
+
+$(BUILD)/tests/check_%: tests/check_%.c $(BUILD)/core.a
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(HCFLAGS) -MMD -MP -MF $@.d $$($(PKGCONFIG) --cflags check) -o $@ $< $(BUILD)/core.a \
+	  $$($(PKGCONFIG) --libs check)
+
+check: deps
+	$(Q)$(MAKE) --no-print-directory all $(CHECK_BIN)
+	$(Q)BUILD=$(BUILD) scripts/check.sh
+
+check-unit: $(CHECK_BIN)
+	$(Q)BUILD=$(BUILD) scripts/check.sh unit
+
+check-prog: all
+	$(Q)BUILD=$(BUILD) scripts/check.sh prog
+
+# The programs with longer loops, again and again, until ROUNDS are done or something fails.
+SOAK_SCALE ?= 20
+ROUNDS     ?= 10
+soak: all
+	$(Q)i=0; while [ $$i -lt $(ROUNDS) ]; do i=$$((i + 1)); echo "round $$i of $(ROUNDS)"; \
+	  TEST_SCALE=$(SOAK_SCALE) BUILD=$(BUILD) scripts/runprog.sh -p "1 2 4 16" -t 600 $(SOAK) || exit 1; done
+
+deps:
+	$(Q)scripts/deps.sh
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean
--include $(CORE_O:.o=.d) $(SHIM_O:.o=.d) $(ASM_O:.o=.d) $(CMD_O:.o=.d)
+.PHONY: all check check-unit check-prog soak deps clean
+-include $(CHECK_BIN:=.d) $(CORE_O:.o=.d) $(SHIM_O:.o=.d) $(ASM_O:.o=.d) $(CMD_O:.o=.d)

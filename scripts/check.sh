@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# check.sh: run heddle's tests and end with one line, `N passed, N failed, N skipped`.
+#
+#   scripts/check.sh [PART...]     parts: unit prog layering exports (all of them)
+#
+# Everything must have been built: use `make check`, `make check-unit` or `make check-prog`.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+export BUILD=${BUILD:-build}
+passed=0 failed=0 skipped=0
+
+# add PASSED FAILED SKIPPED
+add() {
+	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+}
+
+# A Check program counts as many tests as its last line says; one that dies before it says so, or
+# whose line says that all is well though it exits with another status, counts one failure more.
+unit() {
+	local t log line n f e rc
+	mkdir -p "$BUILD/tests"
+	for t in "$BUILD"/tests/check_*; do
+		case $t in *.* | *'*') continue ;; esac
+		log=$t.log
+		CK_VERBOSITY=normal timeout -s KILL 300 "$t" > "$log" 2>&1 < /dev/null
+		rc=$?
+		line=$(grep -E '^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+' "$log" | tail -n 1)
+		if [ -z "$line" ]; then
+			printf '  fail  %s: exit status %s before its end; see %s\n' "$(basename "$t")" $rc "$log"
+			add 0 1 0
+			continue
+		fi
+		read -r n f e <<< "$(sed 's/.*Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\).*/\1 \2 \3/' <<< "$line")"
+		add $((n - f - e)) $((f + e)) 0
+		if [ $((f + e)) != 0 ]; then
+			grep -E '^[^ ]+:[0-9]+:[FE]:' "$log" | sed 's/^/  fail  /'
+		elif [ $rc != 0 ]; then
+			printf '  fail  %s: exit status %s; see %s\n' "$(basename "$t")" $rc "$log"
+			add 0 1 0
+		fi
+	done
+}
+
+prog() {
+	local log=$BUILD/prog.log last
+	scripts/runprog.sh | tee "$log" | sed '$d'
+	last=$(tail -n 1 "$log")
+	if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+		add "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}"
+	else
+		echo "  fail  runprog.sh: $last"
+		add 0 1 0
+	fi
+}
+
+# script NAME: a check that is one test.
+script() {
+	if "scripts/$1.sh"; then add 1 0 0; else add 0 1 0; fi
+}
+
+mkdir -p "$BUILD"
+[ $# -gt 0 ] || set -- layering exports unit prog
+for part; do
+	case $part in
+	unit | prog)		$part ;;
+	layering | exports)	script "$part" ;;
+	*)			echo "check.sh: no part $part" >&2; exit 2 ;;
+	esac
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]

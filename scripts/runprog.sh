@@ -1,0 +1,232 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# runprog.sh: build and run the programs of tests/prog natively and under heddle.
+#
+#   scripts/runprog.sh [-j JOBS] [-p "1 2 4 8"] [-t SECONDS] [-r ROUNDS] [-n] [-k] [NAME...]
+#
+#   -j  programs at a time (2)          -p  values of HEDDLE_MAXPROCS to try
+#   -t  time limit of one run (30)      -r  run all of it so many times (1)
+#   -n  natively only                   -k  keep the outputs of runs that passed
+#
+# Each tests/prog/NAME.c, .cc or .rs is built once and run natively: that run is the
+# oracle. It must exit with 0, or 77 for "cannot run here". Then it is run under
+# LD_PRELOAD=build/libheddle.so for each number of processors, and stdout and exit
+# status must be those of the native run. A source may say in comments of one line
+#
+#   /* build: FLAGS */        more flags for the compiler
+#   /* timeout: SECONDS */    another time limit
+#   /* procs: 1 2 */          other values of HEDDLE_MAXPROCS
+#   /* status: N */           the exit status that means success (128+N: signal N)
+#
+# and files beside it may say: NAME.out what stdout must be, natively too; NAME.env
+# variables for the run under heddle, one a line; NAME.err extended regular
+# expressions, one a line, each of which must match stderr of the run under heddle.
+# tests/prog/lib/NAME.c become build/prog/NAME.so, for programs that load libraries.
+#
+# A run that takes too long has the stacks of all its threads written to its log
+# (if there is gdb) and is killed with its children. One line is printed for each
+# failure; the last line is `N passed, N failed, N skipped`; exit status 1 if any failed.
+
+set -u
+cd "$(dirname "$0")/.." || exit 2
+top=$PWD
+BUILD=${BUILD:-build}
+case $BUILD in /*) ;; *) BUILD=$top/$BUILD ;; esac
+CC=${CC:-gcc}
+CXX=${CXX:-g++}
+jobs=2 procs="1 2 4 8" limit=30 rounds=1 native= keep= one=
+while getopts "j:p:t:r:nk1:" o; do
+	case $o in
+	j) jobs=$OPTARG ;;
+	p) procs=$OPTARG ;;
+	t) limit=$OPTARG ;;
+	r) rounds=$OPTARG ;;
+	n) native=1 ;;
+	k) keep=1 ;;
+	1) one=$OPTARG ;;	# internal: run this one source
+	*) sed -n '4,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+
+bin=$BUILD/prog
+log=$BUILD/prog/log
+lib=$BUILD/libheddle.so
+mkdir -p "$bin" "$log"
+
+# directive NAME FILE: the text of a `/* NAME: text */` line.
+directive() {
+	sed -n "s|^/\* $1: \(.*\) \*/\$|\1|p" "$2" | head -n 1
+}
+
+# verdict RESULT TEXT: one line of the result file, and a line to the user if it failed.
+verdict() {
+	printf '%s %s\n' "$1" "$2" >> "$log/results"
+	[ "$1" = pass ] || printf '  %-4s  %s\n' "$1" "$2"
+}
+
+# build SRC: compiles a program if it is older than its source. 77: no compiler for it.
+build() {
+	local src=$1 name out flags
+	name=$(basename "${src%.*}")
+	out=$bin/$name
+	[ "$out" -nt "$src" ] && [ "$out" -nt tests/prog/prog.h ] && return 0
+	flags=$(directive build "$src")
+	case $src in
+	*.c)	$CC -O2 -g -Wall -Wextra -pthread -o "$out" "$src" $flags ;;
+	*.cc)	command -v "$CXX" >/dev/null || return 77
+		$CXX -O2 -g -Wall -Wextra -std=c++17 -pthread -o "$out" "$src" $flags ;;
+	*.rs)	command -v rustc >/dev/null && rustc --version >/dev/null 2>&1 || return 77
+		rustc -O -g -o "$out" "$src" $flags ;;
+	esac > "$log/$name.build" 2>&1
+}
+
+# dump PID FILE: the stacks of all threads.
+dump() {
+	command -v gdb >/dev/null || return
+	timeout -s KILL 60 gdb -q -nx -batch -p "$1" -ex 'set pagination off' \
+	    -ex 'info threads' -ex 'thread apply all bt 40' > "$2" 2>&1 < /dev/null
+}
+
+# run LOG SECONDS COMMAND...: runs it in a process group of its own, with a time limit.
+# Sets rc: the exit status as the shell has it, or `timeout`.
+run() {
+	local out=$1 sec=$2 pid dog
+	shift 2
+	rm -f "$out.bt"
+	set -m
+	"$@" > "$out.out" 2> "$out.err" < /dev/null &
+	pid=$!
+	(
+		trap 'kill $nap 2>/dev/null; exit 0' TERM
+		sleep "$sec" & nap=$!
+		wait $nap || exit 0
+		: > "$out.bt"
+		dump $pid "$out.bt"
+		kill -KILL -- -$pid
+	) > /dev/null 2>&1 &
+	dog=$!
+	set +m
+	wait $pid 2>/dev/null
+	rc=$?
+	if [ -e "$out.bt" ]; then
+		wait $dog 2>/dev/null
+		rc=timeout
+	else
+		kill -TERM $dog 2>/dev/null
+		wait $dog 2>/dev/null
+		kill -KILL -- -$pid 2>/dev/null	# children that it left
+	fi
+}
+
+# The patterns of NAME.err that stderr does not match.
+unmatched() {
+	while IFS= read -r re; do
+		grep -Eq -- "$re" "$2" || printf '%s\n' "$re"
+	done < "$1"
+}
+
+# testone SRC: builds it, runs it natively and then for each number of processors.
+testone() {
+	local src=$1 name base sec want plist p rc why miss
+	base=${src%.*}
+	name=$(basename "$base")
+	build "$src"
+	rc=$?
+	if [ $rc = 77 ]; then
+		verdict skip "$name: no compiler for it"
+		return
+	elif [ $rc != 0 ]; then
+		verdict fail "$name: does not build, see $log/$name.build"
+		return
+	fi
+	sec=$(directive timeout "$src"); sec=${sec:-$limit}
+	want=$(directive status "$src"); want=${want:-0}
+	plist=$(directive procs "$src"); plist=${plist:-$procs}
+
+	run "$log/$name.native" "$sec" env -u LD_PRELOAD -u HEDDLE -u HEDDLE_MAXPROCS "$bin/$name"
+	if [ "$rc" = 77 ]; then
+		verdict skip "$name: $(head -n 1 "$log/$name.native.err")"
+		return
+	elif [ "$rc" != "$want" ]; then
+		verdict fail "$name natively: exit status $rc, not $want; see $log/$name.native.*"
+		return
+	elif [ -e "$base.out" ] && ! cmp -s "$base.out" "$log/$name.native.out"; then
+		verdict fail "$name natively: stdout differs from $base.out"
+		return
+	fi
+	if [ -n "$native" ]; then
+		verdict pass "$name natively"
+		return
+	fi
+	for p in $plist; do
+		run "$log/$name.$p" "$sec" env -u HEDDLE $(cat "$base.env" 2>/dev/null) \
+		    HEDDLE_MAXPROCS=$p LD_PRELOAD="$lib" "$bin/$name"
+		why=
+		if [ "$rc" != "$want" ]; then
+			why="exit status $rc, not $want"
+			[ "$rc" = timeout ] && why="still running after $sec s"
+		elif ! cmp -s "$log/$name.native.out" "$log/$name.$p.out"; then
+			why="stdout differs from the native run's"
+		elif [ -e "$base.err" ]; then
+			miss=$(unmatched "$base.err" "$log/$name.$p.err")
+			[ -n "$miss" ] && why="stderr has no match for: $miss"
+		fi
+		if [ -n "$why" ]; then
+			verdict fail "$name MAXPROCS=$p: $why; see $log/$name.$p.*"
+			# A later round must not overwrite what a rare failure left.
+			for f in "$log/$name.$p".{out,err,bt}; do
+				[ -e "$f" ] && cp "$f" "$log/FAILED.$name.$p.${f##*.}"
+			done
+		else
+			verdict pass "$name MAXPROCS=$p"
+			[ -n "$keep" ] || rm -f "$log/$name.$p".{out,err,bt}
+		fi
+	done
+	[ -n "$keep" ] || rm -f "$log/$name.native".{out,err,bt}
+}
+
+if [ -n "$one" ]; then
+	testone "$one"
+	exit 0
+fi
+
+# The list of sources: all, or those named.
+sources=()
+if [ $# = 0 ]; then
+	for s in tests/prog/*.c tests/prog/*.cc tests/prog/*.rs; do
+		[ -e "$s" ] && sources+=("$s")
+	done
+else
+	for n in "$@"; do
+		found=
+		for s in tests/prog/$(basename "$n").{c,cc,rs} ; do
+			[ -e "$s" ] && sources+=("$s") && found=1
+		done
+		[ -n "$found" ] || { echo "runprog.sh: no program $n" >&2; exit 2; }
+	done
+fi
+if [ -z "$native" ] && [ ! -e "$lib" ]; then
+	echo "runprog.sh: $lib is not there: run make, or use -n" >&2
+	exit 2
+fi
+rm -f "$log"/results "$log"/FAILED.*
+: > "$log/results"
+for s in tests/prog/lib/*.c; do
+	[ -e "$s" ] || continue
+	so=$bin/$(basename "${s%.c}").so
+	[ "$so" -nt "$s" ] || $CC -O2 -g -Wall -shared -fPIC -pthread -o "$so" "$s" $(directive build "$s") || exit 2
+done
+
+while [ "$rounds" -gt 0 ]; do
+	printf '%s\n' "${sources[@]}" |
+	    BUILD=$BUILD CC=$CC CXX=$CXX xargs -P "$jobs" -I SRC \
+		"$0" -p "$procs" -t "$limit" ${native:+-n} ${keep:+-k} -1 SRC
+	rounds=$((rounds - 1))
+done
+
+count() { grep -c "^$1 " "$log/results"; }
+failed=$(count fail)
+echo "$(count pass) passed, $failed failed, $(count skip) skipped"
+[ "$failed" = 0 ]
