@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The runtime's types and the interface between its files, and to shim/.
+ *
+ *   G  a thread of the program: own stack, own TCB and TLS (its FS base), own errno.
+ *   M  a kernel thread, with a scheduling stack ("on g0") and a TCB of its own.
+ *   P  the right to run user code, with a run queue and timers. An M needs a P to run Gs.
+ *
+ * User mode and runtime mode
+ * --------------------------
+ * A G is in *user mode* while gp->locks == 0 and in *runtime mode* while it is
+ * not. In user mode its P may be taken from it at any instant, by sysmon, and
+ * it may be preempted or run signal handlers; without its P it goes on as a plain
+ * kernel thread. rtenter() makes sure that the G has a P and keeps it; from there
+ * until rtexit() the G is not preempted and its P and M do not change, except
+ * through park(), gosched() and the like. A blocking system call is simply a
+ * stretch of user mode with gp->insyscall set: see syscall.c. The handshake between
+ * rtenter() and sysmon is an asymmetric Dekker lock: see retake in sysmon.c.
+ *
+ * Every G that is not running is in runtime mode (locks == 1).
+ */
+#ifndef HEDDLE_RUNTIME_H
+#define HEDDLE_RUNTIME_H
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "atomic.h"
+#include "os.h"
+
+#define nelem(a)     (sizeof(a) / sizeof((a)[0]))
+#define CACHELINE    64
+#define cachealigned __attribute__((aligned(CACHELINE)))
+#define noinline     __attribute__((noinline))
+#define noreturn     __attribute__((noreturn))
+
+#define NSEC   1000000000LL
+#define MSEC   1000000LL
+#define USEC   1000LL
+#define NOTIME (-1LL) /* no deadline */
+
+#define MAXPROCS 1024
+
+struct g;
+struct m;
+struct p;
+
+/* ---- lock_futex.c: locks of the runtime itself; never held across a switch ---- */
+
+struct mutex {
+	uint32_t key; /* 0 free, 1 held, 2 held with sleepers */
+};
+
+/* note: a one-shot event. At most one notewakeup per noteclear. */
+struct note {
+	uint32_t key;
+};
+
+void lockslow(struct mutex *);
+void unlockslow(struct mutex *);
+
+static inline void
+lock(struct mutex *l)
+{
+	if(unlikely(!cas(&l->key, 0, 1)))
+		lockslow(l);
+}
+
+static inline void
+unlock(struct mutex *l)
+{
+	if(unlikely(xchg(&l->key, 0) == 2))
+		unlockslow(l);
+}
+
+static inline bool
+trylock(struct mutex *l)
+{
+	return cas(&l->key, 0, 1);
+}
+
+void noteclear(struct note *);
+void notewakeup(struct note *);
+/* notesleep returns true if woken; false once deadline (absolute ns, NOTIME for none) has passed,
+ * or with intr when a signal handler has run. */
+bool notesleep(struct note *, int64_t deadline, bool intr);
+
+/* ---- timer.c ---- */
+
+struct timer {
+	int64_t when;                /* absolute CLOCK_MONOTONIC ns */
+	void (*f)(void *, uint64_t); /* f(arg, seq): called on g0 without locks, must not block */
+	void *arg;
+	uint64_t seq;
+	struct p *pp; /* whose heap; changes only under both heaps' locks */
+	int32_t idx;  /* place in the heap, -1 when in none; pp->timerslock */
+};
+
+/* addtimer puts t, whose when, f, arg and seq are set, on the heap of the current P.
+ * Runtime mode. t must be on no heap and stays owned by the caller. */
+void addtimer(struct timer *t);
+/* deltimer takes t off its heap. It returns false if t had fired already: f may still be
+ * running and has to tell stale calls by seq. */
+bool deltimer(struct timer *t);
+
+/* ---- G ---- */
+
+enum gstatus {
+	Gidle,     /* never used */
+	Grunnable, /* on a run queue */
+	Grunning,  /* on an M, in user or runtime mode, also in a system call */
+	Gwaiting,  /* parked; only who claims its wakeword may ready() it */
+	Gdead,     /* on a free list */
+};
+
+enum waitreason {
+	Wnone,
+	Wsleep,
+	Wmutex, Wcond, Wrwlock, Wsem, Wbarrier, Wonce, Wspin, Wjoin, Wfutex,
+	Wread, Wwrite, Waccept, Wconnect, Wpoll, Wepoll, /* waitobj: descriptor number */
+	Wsignal, /* sigwait, pause, sigsuspend */
+	Wblockq, /* for a kernel thread to block in */
+	Wmax,
+};
+extern const char *const waitreasons[Wmax];
+
+/* What woke a parked G: park()'s result. */
+enum wakewhy {
+	WAKE_READY = 0,   /* what it waited for */
+	WAKE_TIMEOUT = 1, /* its deadline */
+	WAKE_SIGNAL = 2,  /* a signal handler has to run, or the G is cancelled */
+	WAKE_CLOSE = 3,   /* the descriptor was closed */
+};
+
+/*
+ * wakeword: who may make a parked G run again. Written by the G (to Wprep), by
+ * its M on g0 (Wprep -> Wparked) and by one waker (Wprep or Wparked -> Wclaimed).
+ *
+ *            parkprep           park0 on g0
+ *   Wrun -----------> Wprep ------------------> Wparked
+ *    ^                  | claim                   | claim, then ready()
+ *    '-- park() returns-'-------- Wclaimed <------'
+ *
+ * The sequence number in the upper bits makes stale wakers (a timer that fired
+ * late, an entry left on a queue) lose. Several wakers race by compare-and-swap and
+ * one wins: so a wait on many descriptors, with a time-out and a signal, needs
+ * no common lock. A claim between Wprep and the switch is not lost, since park0
+ * then finds Wclaimed and runs the G on.
+ */
+enum { Wrun = 0, Wprep = 1, Wparked = 2, Wclaimed = 3, WSTATE = 3, WWHYSHIFT = 2, WWHY = 3 << 2, WSEQSHIFT = 4 };
+
+enum { /* bits of g.attn, looked at by rtexit() */
+	ATTN_PREEMPT = 1, /* yield */
+	ATTN_SIGNAL = 2,  /* a signal is to be delivered to this G */
+	ATTN_CANCEL = 4,
+};
+
+enum { RETAKE_NO = 0, RETAKE_ASKED = 1, RETAKE_TAKEN = 2, RETAKE_SLEEP = 3 };
+
+struct stack {
+	uintptr_t lo; /* lowest usable address, above the guard */
+	uintptr_t hi; /* end of the mapping, above the TCB */
+};
+
+struct g {
+	/* asm/ knows the offsets of these three (offsets.h) */
+	uintptr_t sp;     /* saved stack pointer; valid while not running */
+	uintptr_t fsbase; /* TCB */
+	struct m *m;      /* where it runs; NULL when it does not */
+
+	uint32_t locks;      /* runtime-mode depth; only the G itself writes */
+	uint32_t attn;       /* ATTN_*; atomic */
+	uint32_t retake;     /* RETAKE_*; atomic, sysmon.c */
+	uint8_t status;      /* enum gstatus; written by whoever owns the G at that moment */
+	uint8_t waitreason;
+	uint8_t insyscall;   /* in a blocking call; only the G writes */
+	uint8_t flags;       /* GF_*; fixed at creation */
+	uint64_t wakeword;   /* atomic; see above */
+	struct g *schedlink; /* next on a run queue, free list or glist; owned by the list */
+	const void *waitobj; /* what it waits for, for dumps */
+	int64_t waitsince;   /* ns, for dumps */
+	uint32_t syscalltick; /* entersyscall calls; only the G writes */
+	uint32_t exitstate;  /* join protocol, shim/thread.c; atomic */
+	uint64_t goid;
+	struct timer timer;  /* park's deadline */
+	struct m *lockedm;   /* locked to this M, or NULL; only the G writes */
+	uint32_t nlocked;    /* depth of lockosthread; only the G */
+	uint32_t tid;        /* stable fake thread id, the same as in its TCB */
+	struct stack stack;
+
+	/* shim/thread.c */
+	void *(*fn)(void *);
+	void *arg;
+	void *result;
+	struct g *joiner;
+	uint64_t joinseq;
+
+	/* signal.c */
+	uint64_t sigmask;    /* the program's mask for this G; the G itself writes */
+	uint64_t sigpending; /* atomic: thread-directed signals that wait */
+	void *sigdata;       /* queued siginfos, alternate stack */
+	uint32_t nsig;       /* program's handlers run so far */
+
+	uint32_t dtvgen;     /* tls.c's own use */
+	size_t stacksize;    /* of the mapping, for the caches; 0: user-supplied or main's */
+	struct g *alllink;   /* allgs, append only */
+};
+
+enum {
+	GF_MAIN = 1,      /* the process's main thread */
+	GF_FOREIGN = 2,   /* a kernel thread that heddle did not make: parks on a futex */
+	GF_USERSTACK = 4, /* stack given by the program */
+};
+
+struct glist {
+	struct g *head, *tail;
+	uint32_t n;
+};
+
+static inline void
+glistpush(struct glist *l, struct g *gp)
+{
+	gp->schedlink = NULL;
+	if(l->tail)
+		l->tail->schedlink = gp;
+	else
+		l->head = gp;
+	l->tail = gp;
+	store_relaxed(&l->n, l->n + 1);
+}
+
+static inline struct g *
+glistpop(struct glist *l)
+{
+	struct g *gp = l->head;
+
+	if(gp){
+		l->head = gp->schedlink;
+		if(l->head == NULL)
+			l->tail = NULL;
+		store_relaxed(&l->n, l->n - 1);
+	}
+	return gp;
+}
+
+/* ---- M ---- */
+
+struct m {
+	/* asm/ knows the offsets of these two */
+	uintptr_t g0sp;   /* where the scheduling stack starts */
+	uintptr_t fsbase; /* the M's own TCB */
+
+	struct g *curg;    /* atomic for sysmon; NULL on g0 */
+	struct p *p;       /* written by the M, or by sysmon once it has won the handshake */
+	struct p *nextp;   /* handed over before notewakeup(&park) */
+	struct g *lockedg; /* G locked to this M, or NULL */
+	bool spinning;
+	struct note park;
+	struct m *schedlink; /* idle list; sched.lock */
+	struct m *alllink;   /* allm, append only */
+	uint32_t id;
+	int32_t tid;         /* the kernel's */
+	uint64_t fastrand;
+	uint64_t sigmask;    /* what the kernel has for this thread; only the M */
+	uintptr_t gsignal;   /* signal stack's lowest address */
+	size_t gsignalsize;
+	int64_t cpulast;     /* sysmon's: the thread's CPU clock when last looked at */
+};
+
+/* ---- P ---- */
+
+enum pstatus { Pidle, Prunning, Pdead };
+
+#define RUNQSIZE 256
+
+struct p {
+	int32_t id;
+	uint32_t status;    /* sched.lock, or the owner */
+	struct m *m;        /* back link; NULL if idle */
+	struct p *link;     /* idle list; sched.lock */
+	uint32_t schedtick; /* each execute that did not inherit its slice; owner writes, sysmon reads */
+
+	uint32_t runqhead cachealigned; /* atomic: owner and thieves */
+	uint32_t runqtail;              /* atomic: owner writes */
+	struct g *runnext;              /* atomic: the owner sets non-NULL, thieves may take */
+	struct g *runq[RUNQSIZE];       /* relaxed atomic slots */
+
+	struct mutex timerslock cachealigned;
+	uint32_t ntimers;      /* timerslock; atomic reads */
+	uint32_t captimers;
+	struct timer **timers; /* 4-ary heap; timerslock */
+	int64_t timer0when;    /* atomic copy of the first one's when; 0 none */
+
+	struct glist gfree;    /* dead Gs that keep their stacks; owner */
+	uint64_t goidcache, goidcacheend; /* owner */
+	uint32_t runnextrun;   /* runnext Gs run in a row; owner */
+	uint64_t nexec, nsteal; /* statistics; owner writes */
+
+	/* sysmon's */
+	uint32_t sysschedtick, syssystick, systries;
+	struct g *sysg;
+	int64_t sysschedwhen, syssyswhen;
+};
+
+/* ---- the scheduler's state ---- */
+
+struct sched {
+	struct mutex lock cachealigned; /* sched.lock */
+	struct m *midle;                /* LIFO; lock */
+	int32_t nmidle;                 /* lock */
+	int32_t mcount;                 /* Ms alive; lock */
+	int32_t maxmcount;
+	struct p *pidle;                /* lock */
+	int32_t npidle;                 /* written under lock; atomic */
+	struct glist runq;              /* lock; n is read atomically */
+	int32_t nmspinning cachealigned; /* atomic */
+	uint32_t needspinning;          /* atomic */
+	int64_t lastpoll cachealigned;  /* atomic; 0: an M is blocked in netpoll */
+	int64_t polluntil;              /* atomic; that one's deadline, 0 none */
+	uint32_t sysmonwait;            /* atomic */
+	struct note sysmonnote;
+	struct mutex gflock;
+	struct glist gfree;             /* gflock */
+	uint64_t goidgen;               /* atomic */
+	int32_t ngs;                    /* Gs that are not dead; atomic */
+	struct mutex blocklock;
+	int32_t nblocked;               /* Ms in entersyscallblock; blocklock */
+	int32_t maxblocked;             /* blocklock */
+	struct glist blockq;            /* blocklock */
+	uint32_t sigwake;               /* atomic: a handler has queued something for schedule() */
+};
+
+extern struct sched sched;
+extern struct p *allp[MAXPROCS];
+extern int32_t gomaxprocs;
+extern struct g *allgs;   /* newest first, append only: load_acquire */
+extern struct m *allm;
+extern struct g *maing;
+extern bool rtready;      /* the runtime runs: set once, by rtinit */
+extern bool nomembarrier; /* membarrier(2) refused: rtenter fences */
+
+/* ---- current G and M ---- */
+
+/*
+ * tls_g is the current G in a G's TLS, and NULL in the TLS of an M (on g0) and of
+ * foreign threads: a wrapper called there goes straight to libc. tls_m is set in
+ * Ms' TLS only. A G's own tls_g never changes, so the compiler may cache its
+ * address across a switch.
+ */
+extern __thread struct g *tls_g __attribute__((tls_model("initial-exec")));
+extern __thread struct m *tls_m __attribute__((tls_model("initial-exec")));
+
+static inline struct g *
+getg(void)
+{
+	return tls_g;
+}
+
+/* getm: the current M, in runtime mode or on g0; NULL on foreign threads. */
+static inline struct m *
+getm(void)
+{
+	struct g *gp = tls_g;
+
+	return gp ? gp->m : tls_m;
+}
+
+void rtenterslow(struct g *);
+void rtexitslow(struct g *);
+
+/* rtenter: from user mode to runtime mode (they nest). gp is getg(), not NULL. */
+static inline void
+rtenter(struct g *gp)
+{
+	gp->locks++;
+	compiler_barrier(); /* pairs with membarrier in sysmon.c retake */
+	if(unlikely(nomembarrier))
+		fence_seqcst();
+	if(unlikely(load_relaxed(&gp->retake) != RETAKE_NO))
+		rtenterslow(gp);
+}
+
+/* rtexit: back. Pending preemption and signals are served here. Keeps errno. */
+static inline void
+rtexit(struct g *gp)
+{
+	compiler_barrier();
+	gp->locks--;
+	compiler_barrier(); /* a handler that saw locks > 0 has set attn before this load */
+	if(unlikely(load_relaxed(&gp->attn) != 0) && gp->locks == 0)
+		rtexitslow(gp);
+}
+
+/* ---- proc.c; all in runtime mode unless it says otherwise ---- */
+
+/*
+ * Parking:
+ *	uint64_t seq = parkprep(gp);
+ *	... publish (gp, seq) where wakers find it: queue entries, under their locks ...
+ *	why = park(gp, Wread, (void *)(long)fd, deadline);
+ *	... take back the entries that are still published ...
+ * A waker calls wake(gp, seq, why); or claim() under its lock and ready() after it.
+ * An entry may be on gp's stack: who finds it on a queue and claims it must not
+ * touch it once it has released that queue's lock.
+ */
+uint64_t parkprep(struct g *gp);
+/* park returns what woke it. deadline: absolute CLOCK_MONOTONIC ns, NOTIME for none; one in the past times out
+ * at once. With a signal to be delivered it returns WAKE_SIGNAL, always (callers that must not be
+ * interrupted, like a mutex, park again; the handler runs at rtexit or by sigdeliver). */
+enum wakewhy park(struct g *gp, enum waitreason, const void *obj, int64_t deadline);
+/* parkabort ends a parkprep without park(). It returns true if nobody had claimed the wait;
+ * else *why says what did: that wake-up has been consumed by this call. */
+bool parkabort(struct g *gp, enum wakewhy *why);
+/* claim returns 0 if that wait is over, 1 if the G has not switched yet (nothing else to do), 2 if the
+ * caller now owns the parked G and must ready() it or glistpush() and injectglist() it. Any thread. */
+int claim(struct g *gp, uint64_t seq, enum wakewhy why);
+/* ready makes a G whose claim returned 2 runnable. Any thread: a G in runtime mode, an M on g0, sysmon, foreign. */
+void ready(struct g *gp);
+static inline bool
+wake(struct g *gp, uint64_t seq, enum wakewhy why)
+{
+	int r = claim(gp, seq, why);
+
+	if(r == 2)
+		ready(gp);
+	return r != 0;
+}
+/* injectglist is ready() for a list of claimed Gs, in order. Any thread. */
+void injectglist(struct glist *);
+
+void gosched(void);                         /* yield */
+void sleepuntil(struct g *gp, int64_t when); /* park on a timer, not interruptible */
+/* newproc makes a new G (locks == 1, laid out by ginitstack) runnable. Any thread in runtime mode or foreign. */
+void newproc(struct g *gp);
+/* goexit leaves gp for good; fn(gp) runs on g0, when gp's stack is no longer in use, then schedule(). */
+noreturn void goexit(struct g *gp, void (*fn)(struct g *));
+noreturn void schedule(struct m *);
+noreturn void execute(struct m *, struct g *gp, bool inherit);
+void wakep(void);
+void lockosthread(struct g *); /* LockOSThread: this G on this M, this M for this G only; counts */
+void unlockosthread(struct g *);
+
+/* gfget returns a dead G, with a stack whose mapping is stacksize bytes if one is cached, else one without
+ * (stacksize == 0, stack.lo == 0); NULL without memory. gfput gives it back. Any thread. */
+struct g *gfget(size_t stacksize);
+void gfput(struct g *gp);
+uint64_t newgoid(void);
+
+/* Foreign threads: a pseudo-G that parks on a futex (Go's needm), made on first use. Its locks and
+ * rtenter()/rtexit() are harmless. NULL only without memory. */
+struct g *getgforeign(void);
+
+/* ---- runq.c, p.c, m.c ---- */
+void runqput(struct p *, struct g *, bool next);
+struct g *runqget(struct p *, bool *inherit);
+struct g *runqsteal(struct p *, struct p *victim, bool stealnext);
+bool runqempty(struct p *);
+uint32_t runqlen(struct p *);
+void runqputbatch(struct p *, struct glist *);
+void globrunqput(struct g *);               /* sched.lock */
+struct g *globrunqget(struct p *, int max); /* sched.lock */
+
+void acquirep(struct m *, struct p *);
+struct p *releasep(struct m *);
+void pidleput(struct p *); /* sched.lock */
+struct p *pidleget(void);  /* sched.lock */
+void procinit(int n);
+void startm(struct p *, bool spinning);
+void stopm(struct m *);
+void handoffp(struct p *);
+struct m *mnew(void);
+void mstart(struct m *) noreturn;
+
+/* ---- syscall.c ---- */
+
+/*
+ * A call that may block:
+ *	rtenter(gp); entersyscall(gp); r = libc.call(...); exitsyscall(gp); rtexit(gp);
+ * Both keep errno. In between the G is in user mode and its P may be taken, after 20 us or more.
+ */
+void entersyscall(struct g *gp);
+void exitsyscall(struct g *gp);
+/* For calls known to block: the P is handed off at once. Queues (blockq) when kernel threads run out. */
+void entersyscallblock(struct g *gp);
+void exitsyscallblock(struct g *gp);
+
+/* ---- sysmon.c, preempt.c ---- */
+void sysmonstart(void);
+void sysmonwake(void);
+int64_t checktimers(struct p *, int64_t now, bool *ran); /* runs what is due; returns the next when, 0 for none */
+void wakenetpoller(int64_t when);
+int64_t timesleepuntil(void);
+void preemptinit(void);
+void preemptm(struct m *); /* signals it */
+
+/* ---- netpoll.c ---- */
+bool netpollinited(void);
+bool netpollanywaiters(void);
+/* netpoll(delay ns; <0 blocks, 0 polls) returns the Gs that became ready, claimed with result 2.
+ * On g0 or sysmon; needs no P. A signal ends a blocking one early. */
+struct glist netpoll(int64_t delay);
+void netpollbreak(void); /* makes a blocked netpoll return. Async-signal-safe. */
+
+/* ---- signal.c ---- */
+void siginit(void);
+void minitsignals(struct m *); /* signal stack and mask; on the new M */
+bool sigdispatch(struct m *);  /* on g0 with a P: routes signals that handlers queued; true if a G became runnable */
+void sigdeliver(struct g *);   /* runs the handlers of gp's pending deliverable signals, in user mode, on gp's stack; locks == 1 */
+void sigmaskfor(struct m *, struct g *); /* on g0, before gogo: brings the kernel's mask in line */
+void sigmaskidle(struct m *);  /* on g0, before blocking: lets through what some G can take */
+
+/* ---- options.c, throw.c, dump.c ---- */
+struct options {
+	int schedtrace; /* ms; 0 off */
+	bool scheddetail;
+	int deadlock;   /* 0 off, 1 report, 2 abort */
+	bool preempt, guard, off;
+	int dumpsig;    /* signal number, 0 none */
+	const char *lock; /* names of threads to lock to an M */
+	int logfd;
+	int maxprocs;   /* HEDDLE_MAXPROCS, 0 unset */
+};
+extern struct options options;
+void optionsinit(char **envp); /* reads HEDDLE and HEDDLE_MAXPROCS; says what is wrong with them */
+noreturn void throw(const char *msg);
+/* rtlog writes one line "heddle: ..." to the log. Own formatter: %s %d %u %ld %lu %lld %llu %x %lx %p %c and widths. */
+void rtlog(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int fmtbuf(char *buf, size_t n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void dumpgs(int fd, const char *why);
+void checkdead(void); /* sched.lock */
+
+/* ---- what core needs from libc, given by shim at rtinit ---- */
+struct hostops {
+	/* a detached kernel thread with all signals blocked; 0 or a positive errno. Never called on a G's TCB. */
+	int (*newthread)(void *(*fn)(void *), void *arg, size_t stacksize);
+	/* a TCB and TLS for M0, whose native one stays with the main G; returns its FS base or 0 */
+	uintptr_t (*m0tcb)(void);
+};
+extern const struct hostops *host;
+
+/* persistentalloc: zeroed memory for good, or NULL; for runtime structures (type-stable). size <= 64 KiB. */
+void *persistentalloc(size_t size, size_t align);
+
+/* rtinit: bootstrap, on the process's main thread in its own TLS, once. 0 or a positive errno, after which heddle
+ * stays out of the way. On return the caller is the main G, in user mode. */
+int rtinit(const struct hostops *);
+
+/* ---- asm/ ---- */
+void mcall(void (*fn)(struct g *)); /* saves this G, runs fn(gp) on g0, which never returns; returns when gp is executed again */
+noreturn void gogo(struct g *gp);   /* from g0 to gp */
+void gstart(void);                  /* a new G's first frame */
+void asyncpreempt(void);
+noreturn void g0call(uintptr_t sp, uintptr_t fsbase, void (*fn)(void *), void *arg); /* onto a scheduling stack for good */
+extern bool havefsgsbase;
+void setfsbase(uintptr_t);
+uintptr_t getfsbase(void);
+/* ginitstack lays out gp->sp so that the first gogo(gp) calls fn(gp), with the frame just below top (16-aligned). */
+void ginitstack(struct g *gp, uintptr_t top, void (*fn)(struct g *));
+
+#endif
