@@ -11,7 +11,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 WARN   := -Wall -Wextra -Wno-unused-parameter -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla
 CFLAGS ?= -O2 -g
 HCFLAGS := -std=gnu11 $(WARN) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-strict-aliasing \
-	   -fno-omit-frame-pointer -D_GNU_SOURCE -DHEDDLE_VERSION='"$(VERSION)"' -Icore -Iasm -Ishim
+	   -fno-omit-frame-pointer -U_FORTIFY_SOURCE -D_GNU_SOURCE -DHEDDLE_VERSION='"$(VERSION)"' -Icore -Iasm -Ishim
 
 CORE_C := $(wildcard core/*.c)
 SHIM_C := $(wildcard shim/*.c)
@@ -29,10 +29,16 @@ $(BUILD)/core.a: $(CORE_O) $(ASM_O)
 	$(call say,AR,$@)
 	$(Q)rm -f $@; $(AR) rcs $@ $^
 
-$(BUILD)/libheddle.so: $(CORE_O) $(SHIM_O) $(ASM_O) shim/libheddle.map
+# What the library exports: shim/symbols.def.
+$(BUILD)/libheddle.map: scripts/mkmap.sh $(wildcard shim/*.def)
+	$(call say,MAP,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)CC="$(CC)" scripts/mkmap.sh > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/libheddle.so: $(CORE_O) $(SHIM_O) $(ASM_O) $(BUILD)/libheddle.map
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -nostartfiles -o $@ $(CORE_O) $(SHIM_O) $(ASM_O) \
-	  -Wl,--version-script=shim/libheddle.map,-z,defs,-z,now,-z,relro,-z,noexecstack,-soname,libheddle.so,-Bsymbolic
+	  -Wl,--version-script=$(BUILD)/libheddle.map,-z,defs,-z,now,-z,relro,-z,noexecstack,-soname,libheddle.so,-Bsymbolic
 
 $(BUILD)/heddle: $(CMD_O)
 	$(call say,LD,$@)

@@ -27,7 +27,7 @@ if [ -n "$bad" ]; then
 fi
 
 # What heddle interposes may not be on the list, whoever put it there.
-if [ -e shim/libheddle.map ]; then
+if [ -e "$BUILD/libheddle.map" ]; then
 	both=$(comm -12 <(scripts/exports.sh -m) \
 		<(sed 's/#.*//' scripts/layering.allow | tr -s ' \t' '\n' | sed '/^$/d' | sort -u))
 	[ -z "$both" ] || { echo "  layering: allowed and interposed:" $both; exit 1; }

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The real functions behind those that heddle interposes.
+ *
+ * libc.read(...) is libc's read(). Each pointer starts out as a small resolver,
+ * which looks its function up on the first call; so wrappers work before any
+ * constructor has run, and a program that makes no thread pays nothing for
+ * the others. What this libc does not have fails with ENOSYS.
+ */
+#ifndef HEDDLE_LIBC_H
+#define HEDDLE_LIBC_H
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <threads.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+struct libc {
+#define API(name)
+#define INTERPOSE(ret, name, params, args, kind)  ret(*name) params;
+#define INTERPOSEV(ret, name, params, args, kind) ret(*name) params;
+#include "symbols.def"
+#undef INTERPOSE
+#undef INTERPOSEV
+};
+extern struct libc libc;
+
+/* The wrappers: each row of symbols.def must agree with libc's headers. */
+#define INTERPOSE(ret, name, params, args, kind) ret name params;
+#define INTERPOSEV(ret, name, params, args, kind)
+#include "symbols.def"
+#undef INTERPOSE
+#undef INTERPOSEV
+#undef API
+
+/* libcresolve looks up everything that is not yet: within runtime mode nothing may call the dynamic linker. */
+void libcresolve(void);
+
+/* libcsym looks up a function of libc's that heddle does not interpose, or NULL. */
+void *libcsym(const char *name);
+
+#endif
