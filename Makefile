@@ -85,8 +85,40 @@ soak: all
 deps:
 	$(Q)scripts/deps.sh
 
+# bench: measure heddle against native threads, Go, an epoll loop and State Threads. QUICK=1, BENCH_ROUNDS=n,
+# GROUPS="micro echo", RUNTIMES="heddle native", CONNECTIONS=100,1000; see scripts/bench.py --help.
+BENCH_BIN := $(addprefix $(BUILD)/bench/,micro handoff hog sleep echo echo_epoll load startup)
+ifneq ($(wildcard /usr/include/st.h),)
+BENCH_BIN += $(BUILD)/bench/micro_st $(BUILD)/bench/echo_st
+endif
+ifneq ($(wildcard $(addsuffix /go,$(subst :, ,$(PATH)))),)
+BENCH_BIN += $(BUILD)/bench/micro_go $(BUILD)/bench/echo_go $(BUILD)/bench/latency_go
+endif
+BENCH_CC = $(CC) $(CFLAGS) -std=gnu11 $(WARN) -D_GNU_SOURCE $(LDFLAGS) -o $@
+
+bench: all bench-programs
+	$(Q)scripts/bench.py --build $(BUILD) $(if $(QUICK),--quick) $(if $(BENCH_ROUNDS),--rounds $(BENCH_ROUNDS)) \
+	  --groups "$(GROUPS)" --runtimes "$(RUNTIMES)" --connections "$(CONNECTIONS)"
+
+bench-programs: $(BENCH_BIN)
+
+$(BUILD)/bench/%_st: tests/bench/%.c tests/bench/bench.c $(wildcard tests/bench/*.h)
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BENCH_CC) -include tests/bench/as_st.h $< tests/bench/bench.c -lst
+
+$(BUILD)/bench/%_go: tests/bench/%.go
+	$(call say,GO,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)GO111MODULE=off GOCACHE=$(abspath $(BUILD))/bench/gocache go build -o $@ $<
+
+$(BUILD)/bench/%: tests/bench/%.c tests/bench/bench.c $(wildcard tests/bench/*.h)
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BENCH_CC) $< tests/bench/bench.c -pthread
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all check check-unit check-prog soak deps clean
+.PHONY: all check check-unit check-prog soak deps bench bench-programs clean
 -include $(CHECK_BIN:=.d) $(CORE_O:.o=.d) $(SHIM_O:.o=.d) $(ASM_O:.o=.d) $(CMD_O:.o=.d)
