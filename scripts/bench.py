@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 import bench_cases
@@ -32,7 +33,7 @@ class Failed(Exception):
 
 
 def pinned(cpu):
-    """For preexec_fn: run the child on one CPU, and end it when this driver ends."""
+    """For preexec_fn: run the child on one CPU."""
     def setup():
         os.sched_setaffinity(0, {cpu})
     return setup
@@ -83,9 +84,9 @@ class Bench:
 
     def run_server(self, case, runtime, args):
         port = free_port()
-        with subprocess.Popen(args + [str(port)], env=self.environment(runtime), preexec_fn=pinned(self.cpu),
-                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.PIPE, text=True) as server:
+        with tempfile.TemporaryFile("w+") as stderr, \
+             subprocess.Popen(args + [str(port)], env=self.environment(runtime), preexec_fn=pinned(self.cpu),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr) as server:
             try:
                 load = subprocess.run(
                     self.command(["load", str(port), str(case.connections), str(case.requests), str(server.pid)]),
@@ -96,9 +97,9 @@ class Bench:
             finally:
                 died = server.poll()
                 server.kill()
-                stderr = server.communicate()[1]
-        if died is not None:
-            raise Failed("server: " + ending(died, stderr))
+            if died is not None:
+                stderr.seek(0)
+                raise Failed("server: " + ending(died, stderr.read()))
         if load.returncode != 0:
             raise Failed("load generator: " + ending(load.returncode, load.stderr))
         return [(f"echo:{case.connections}:{m}", value, unit) for m, value, unit in parse(load.stdout)]
@@ -131,6 +132,7 @@ class Progress:
         elapsed = time.monotonic() - self.start
         left = f", about {elapsed / self.done * (self.steps - self.done):.0f} s left" if self.done else ""
         line = f"[{self.done}/{self.steps}] {text}, {elapsed:.0f} s{left}"
+        self.done += 1
         if self.live:
             sys.stderr.write("\r\033[K" + line)
             sys.stderr.flush()
@@ -158,7 +160,6 @@ def measure(bench, cases, names, rounds):
         turn = r % len(present) if present else 0
         for name in present[turn:] + present[:turn]:    # nobody is always first
             progress.show(f"{case.group} {case.label}: {name}")
-            progress.done += 1
             try:
                 if case.needs_kib > available_kib():
                     raise Failed(f"not run: needs {case.needs_kib // 1048576 + 1} GiB of free memory")

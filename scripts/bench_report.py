@@ -109,7 +109,7 @@ def cell(results, metric, runtime, base, digits):
     if value is None:
         return "-"
     ratio = results.ratio(metric, runtime, base)
-    if ratio is None or runtime == base or metric.endswith(".threads") or ":threads" in metric:
+    if ratio is None or runtime == base or metric.endswith(":threads"):
         return number(value, digits)
     shown = f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
     return f"{number(value, digits)} ({shown}x)"
@@ -150,9 +150,10 @@ def targets(results):
         value = results.ratio(metric, runtime, base) if base else results.median(metric, runtime)
         if value is None:
             continue
-        good = value <= limit
+        digits = 2 if limit < 10 else 0
+        good = round(value, digits) <= limit    # as shown
         missed += not good
-        lines.append(f"  {'pass' if good else 'MISS'}  {text:<52} {number(value, 2 if limit < 10 else 0):>10}"
+        lines.append(f"  {'pass' if good else 'MISS'}  {text:<52} {number(value, digits):>10}"
                      f"  (at most {limit:,} {unit})")
     return lines, missed
 

@@ -31,7 +31,12 @@ static st_netfd_t as_st_fd[AS_ST_MAXFD];
 __attribute__((constructor)) static void
 as_st_init(void)
 {
-	st_set_eventsys(ST_EVENTSYS_ALT);  /* epoll */
+	/*
+	 * epoll if the library was built with it (Debian's is not: then the first call
+	 * chooses nothing), else poll. select, its default, ends at 1024 descriptors.
+	 */
+	st_set_eventsys(ST_EVENTSYS_ALT);
+	st_set_eventsys(ST_EVENTSYS_POLL);  /* fails if there is a choice already */
 	if(st_init() != 0) {
 		perror("st_init");
 		exit(1);

@@ -5,17 +5,15 @@
  *	echo PORT [STACK_KIB]
  *
  * Listens on 127.0.0.1 until killed. STACK_KIB is the stack size of the threads
- * (default 64; 0: the system's default).
+ * (default 64; 0: the system's default). Gives up when the system has no more descriptors
+ * or threads: a benchmark with fewer connections than asked is none.
  */
 #include "bench.h"
 #include "listener.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 static void *
@@ -52,16 +50,11 @@ main(int argc, char **argv)
 	for(;;) {
 		int fd = accept(listener, NULL, NULL);
 
-		if(fd < 0) {
-			fprintf(stderr, "accept: %s\n", strerror(errno));
-			sched_yield();
-			continue;
-		}
+		if(fd < 0)
+			die(errno, "accept");
 		set_nodelay(fd);
 		err = pthread_create(&t, &attr, serve, (void *)(intptr_t)fd);
-		if(err != 0) {
-			fprintf(stderr, "pthread_create: %s\n", strerror(err));
-			close(fd);
-		}
+		if(err != 0)
+			die(err, "pthread_create");
 	}
 }
