@@ -204,7 +204,7 @@ def show(header, samples, failures, runtimes):
     """Print tables, targets and failures; the number of targets missed."""
     print(f"{header['cpu']}, Linux {header['kernel']}, heddle {header['revision']}, "
           f"{header['rounds']} rounds, load average {header['load'][0]:.1f} before and {header['load'][1]:.1f} after")
-    text, missed = bench_report.render(samples, runtimes)
+    text, missed = bench_report.render(samples, runtimes, header["targets"])
     print(text)
     if failures:
         print("\nFailed")
@@ -270,7 +270,7 @@ def main():
     header = {
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"), "revision": revision(),
         "cpu": cpu_model(), "cpus": os.cpu_count(), "kernel": platform.release(), "rounds": rounds,
-        "load": [load_before, os.getloadavg()[0]], "arguments": sys.argv[1:],
+        "targets": groups if "heddle" in names else [], "load": [load_before, os.getloadavg()[0]], "arguments": sys.argv[1:],
     }
     missed = show(header, samples, failures, runtimes)
     print(f"\nraw results: {write_results(directory, header, samples, failures)}")
