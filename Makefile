@@ -1,4 +1,4 @@
-# heddle: see README.md. Targets: all check demo bench soak asan tsan install clean. V=1 shows commands.
+# heddle: see README.md. Targets: all check demo bench soak asan tsan install uninstall clean. V=1 shows commands.
 CC      ?= gcc
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
@@ -39,6 +39,14 @@ $(BUILD)/libheddle.so: $(CORE_O) $(SHIM_O) $(ASM_O) $(BUILD)/libheddle.map
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -nostartfiles -o $@ $(CORE_O) $(SHIM_O) $(ASM_O) \
 	  -Wl,--version-script=$(BUILD)/libheddle.map,-z,defs,-z,now,-z,relro,-z,noexecstack,-soname,libheddle.so,-Bsymbolic
+
+# Where the command looks for the library; rebuilt when make is told another place.
+$(BUILD)/shim/cmd/libdir.h: always
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '#define HEDDLE_LIBDIR "$(LIBDIR)"' | cmp -s - $@ || echo '#define HEDDLE_LIBDIR "$(LIBDIR)"' > $@
+
+$(CMD_O): HCFLAGS += -I$(BUILD)/shim/cmd
+$(BUILD)/shim/cmd/heddle.o: $(BUILD)/shim/cmd/libdir.h
 
 $(BUILD)/heddle: $(CMD_O)
 	$(call say,LD,$@)
@@ -117,8 +125,23 @@ $(BUILD)/bench/%: tests/bench/%.c tests/bench/bench.c $(wildcard tests/bench/*.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BENCH_CC) $< tests/bench/bench.c -pthread
 
+INSTALL   ?= install
+BINDIR    ?= $(PREFIX)/bin
+MANDIR    ?= $(PREFIX)/share/man
+# What install puts below DESTDIR, and uninstall takes away.
+INSTALLED := $(BINDIR)/heddle $(LIBDIR)/libheddle.so $(MANDIR)/man1/heddle.1
+
+install: all
+	$(Q)$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1
+	$(Q)$(INSTALL) -m 755 $(BUILD)/heddle $(DESTDIR)$(BINDIR)/heddle
+	$(Q)$(INSTALL) -m 644 $(BUILD)/libheddle.so $(DESTDIR)$(LIBDIR)/libheddle.so
+	$(Q)$(INSTALL) -m 644 scripts/heddle.1 $(DESTDIR)$(MANDIR)/man1/heddle.1
+
+uninstall:
+	rm -f $(INSTALLED:%=$(DESTDIR)%)
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all check check-unit check-prog soak deps bench bench-programs clean
+.PHONY: all always check check-unit check-prog soak deps bench bench-programs install uninstall clean
 -include $(CHECK_BIN:=.d) $(CORE_O:.o=.d) $(SHIM_O:.o=.d) $(ASM_O:.o=.d) $(CMD_O:.o=.d)

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* command.h: what the files of the command share. */
+#ifndef COMMAND_H
+#define COMMAND_H
+
+enum { EX_BADUSE = 2, EX_REFUSED = 125, EX_NOEXEC = 126, EX_NOTFOUND = 127 };
+
+/* A message on standard error: "heddle: ...". */
+void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same, then the usage, then exit with EX_BADUSE. */
+void baduse(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+/* A decimal number from lo to hi and nothing else; -1 if s is not one. */
+long number(const char *s, long lo, long hi);
+
+/*
+ * Checks entries of HEDDLE=, separated by commas: calls baduse for a wrong
+ * value, warns of unknown names.
+ */
+void checkentries(const char *list);
+
+/* Lists the options on standard output. */
+void printoptions(void);
+
+#endif
