@@ -131,11 +131,19 @@ MANDIR    ?= $(PREFIX)/share/man
 # What install puts below DESTDIR, and uninstall takes away.
 INSTALLED := $(BINDIR)/heddle $(LIBDIR)/libheddle.so $(MANDIR)/man1/heddle.1
 
-install: all
+# The manual's list of options is that of options.def.
+$(BUILD)/heddle.1: scripts/heddle.1 shim/options.def
+	$(call say,MAN,$@)
+	$(Q)sed -n -e 's/^OPTION(\([a-z]*\), *FLAG, *"- \(.*\)")$$/.It Cm \1\n\2/p' \
+	  -e 's/^OPTION(\([a-z]*\), *[A-Z]*, *"\([^ ]*\) \(.*\)")$$/.It Cm \1 Ns = Ns Ar \2\n\3/p' \
+	  shim/options.def > $@.options
+	$(Q)sed -e '/^@OPTIONS@$$/{r $@.options' -e 'd}' $< > $@
+
+install: all $(BUILD)/heddle.1
 	$(Q)$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1
 	$(Q)$(INSTALL) -m 755 $(BUILD)/heddle $(DESTDIR)$(BINDIR)/heddle
 	$(Q)$(INSTALL) -m 644 $(BUILD)/libheddle.so $(DESTDIR)$(LIBDIR)/libheddle.so
-	$(Q)$(INSTALL) -m 644 scripts/heddle.1 $(DESTDIR)$(MANDIR)/man1/heddle.1
+	$(Q)$(INSTALL) -m 644 $(BUILD)/heddle.1 $(DESTDIR)$(MANDIR)/man1/heddle.1
 
 uninstall:
 	rm -f $(INSTALLED:%=$(DESTDIR)%)
