@@ -3,7 +3,7 @@
 #
 # check.sh: run heddle's tests and end with one line, `N passed, N failed, N skipped`.
 #
-#   scripts/check.sh [PART...]     parts: unit prog layering exports (all of them)
+#   scripts/check.sh [PART...]     parts: unit prog cmd layering exports (all of them)
 #
 # Everything must have been built: use `make check`, `make check-unit` or `make check-prog`.
 set -u
@@ -55,16 +55,29 @@ prog() {
 	fi
 }
 
+# The test of the command prints "ok" or "not ok" for each case, "# SKIP" behind one not tried.
+cmd() {
+	local log=$BUILD/cmd.log rc
+	tests/test_cmd.sh > "$log" 2>&1
+	rc=$?
+	grep -E '^not ok' "$log" | sed 's/^/  fail  cmd: /'
+	add "$(grep -E '^ok' "$log" | grep -vc '# SKIP')" "$(grep -c '^not ok' "$log")" "$(grep -c '# SKIP' "$log")"
+	if [ $rc != 0 ] && ! grep -q '^not ok' "$log"; then
+		echo "  fail  cmd: exit status $rc; see $log"
+		add 0 1 0
+	fi
+}
+
 # script NAME: a check that is one test.
 script() {
 	if "scripts/$1.sh"; then add 1 0 0; else add 0 1 0; fi
 }
 
 mkdir -p "$BUILD"
-[ $# -gt 0 ] || set -- layering exports unit prog
+[ $# -gt 0 ] || set -- layering exports cmd unit prog
 for part; do
 	case $part in
-	unit | prog)		$part ;;
+	unit | prog | cmd)	$part ;;
 	layering | exports)	script "$part" ;;
 	*)			echo "check.sh: no part $part" >&2; exit 2 ;;
 	esac
