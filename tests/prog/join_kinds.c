@@ -43,6 +43,7 @@ main(void)
 	struct timespec ts;
 	int64_t t0;
 	void *r;
+	int left;
 
 	sem_init(&go, 0, 0);
 	sem_init(&ready, 0, 0);
@@ -105,9 +106,13 @@ main(void)
 	t = spawn(waitgo, NULL);
 	OK(pthread_detach(t));
 	EQ(pthread_join(t, NULL), EINVAL);
-	EQ(pthread_tryjoin_np(t, NULL), EINVAL);
+	EQ(pthread_tryjoin_np(t, NULL), EBUSY);	/* as it still runs */
 	EQ(pthread_detach(t), EINVAL);
 	sem_post(&go);
+	do {			/* it must have it before the next one waits */
+		sched_yield();
+		sem_getvalue(&go, &left);
+	} while(left != 0);
 
 	t = spawn(waitgo, (void *)11);
 	t2 = spawn(joiner, &t);
