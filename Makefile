@@ -131,6 +131,10 @@ MANDIR    ?= $(PREFIX)/share/man
 # What install puts below DESTDIR, and uninstall takes away.
 INSTALLED := $(BINDIR)/heddle $(LIBDIR)/libheddle.so $(MANDIR)/man1/heddle.1
 
+# demo: a real server with 1,000 and 10,000 connections, natively and under heddle. See scripts/demo.sh.
+demo:
+	$(Q)BUILD=$(BUILD) scripts/demo.sh
+
 # The manual's list of options is that of options.def.
 $(BUILD)/heddle.1: scripts/heddle.1 shim/options.def
 	$(call say,MAN,$@)
@@ -151,5 +155,5 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all always check check-unit check-prog soak deps bench bench-programs install uninstall clean
+.PHONY: all always demo check check-unit check-prog soak deps bench bench-programs install uninstall clean
 -include $(CHECK_BIN:=.d) $(CORE_O:.o=.d) $(SHIM_O:.o=.d) $(ASM_O:.o=.d) $(CMD_O:.o=.d)

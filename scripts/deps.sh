@@ -3,11 +3,14 @@
 #
 # deps.sh: see that what `make check` needs is there. As root, missing Debian packages
 # are installed; otherwise they are named and the exit status is 1.
+#
+#   scripts/deps.sh [WHAT:PACKAGE...]     instead: these tools or files of these packages
 set -u
 
 # tool-or-file:package
 needs="gcc:gcc g++:g++ make:make ld:binutils readelf:binutils pkg-config:pkg-config python3:python3
 /usr/include/check.h:libcheck /usr/include/libelf.h:libelf-dev /usr/include/pthread.h:libc6-dev"
+[ $# -gt 0 ] && needs=$*
 
 missing=
 for n in $needs; do
