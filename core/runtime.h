@@ -204,7 +204,7 @@ struct g {
 	void *sigdata;       /* queued siginfos, alternate stack */
 	uint32_t nsig;       /* program's handlers run so far */
 
-	uint32_t dtvgen;     /* tls.c's own use */
+	uint32_t nointr;     /* this wait is not ended by signals; the G writes before it parks */
 	size_t stacksize;    /* of the mapping, for the caches; 0: user-supplied or main's */
 	struct g *alllink;   /* allgs, append only */
 };
@@ -268,6 +268,7 @@ struct m {
 	uintptr_t gsignal;   /* signal stack's lowest address */
 	size_t gsignalsize;
 	int64_t cpulast;     /* sysmon's: the thread's CPU clock when last looked at */
+	void *exitctx[5];    /* mstart's frame, for __builtin_longjmp */
 };
 
 /* ---- P ---- */
@@ -297,6 +298,8 @@ struct p {
 	struct glist gfree;    /* dead Gs that keep their stacks; owner */
 	uint64_t goidcache, goidcacheend; /* owner */
 	uint32_t runnextrun;   /* runnext Gs run in a row; owner */
+	uint32_t yields;       /* calls of gosched; owner */
+	uint32_t fairtick;     /* schedtick of the last look at the global queue first; owner */
 	uint64_t nexec, nsteal; /* statistics; owner writes */
 
 	/* sysmon's */
@@ -320,7 +323,7 @@ struct sched {
 	uint32_t needspinning;          /* atomic */
 	int64_t lastpoll cachealigned;  /* atomic; 0: an M is blocked in netpoll */
 	int64_t polluntil;              /* atomic; that one's deadline, 0 none */
-	uint32_t sysmonwait;            /* atomic */
+	uint32_t sysmonwait;            /* atomic: SYSMON_* */
 	struct note sysmonnote;
 	struct mutex gflock;
 	struct glist gfree;             /* gflock */
@@ -329,9 +332,12 @@ struct sched {
 	struct mutex blocklock;
 	int32_t nblocked;               /* Ms in entersyscallblock; blocklock */
 	int32_t maxblocked;             /* blocklock */
-	struct glist blockq;            /* blocklock */
-	uint32_t sigwake;               /* atomic: a handler has queued something for schedule() */
+	int32_t nblockq;                /* Gs that queue for that; blocklock */
+	uint32_t sigwake;               /* atomic: SIGWAKE_*, what handlers have queued for findrunnable */
 };
+
+enum { SYSMON_AWAKE = 0, SYSMON_RESTS = 1, SYSMON_DEEP = 2 };
+enum { SIGWAKE_SIGNAL = 1, SIGWAKE_DUMP = 2 };
 
 extern struct sched sched;
 extern struct p *allp[MAXPROCS];
@@ -411,6 +417,7 @@ uint64_t parkprep(struct g *gp);
  * at once. With a signal to be delivered it returns WAKE_SIGNAL, always (callers that must not be
  * interrupted, like a mutex, park again; the handler runs at rtexit or by sigdeliver). */
 enum wakewhy park(struct g *gp, enum waitreason, const void *obj, int64_t deadline);
+enum wakewhy parknointr(struct g *gp, enum waitreason, const void *obj, int64_t deadline); /* never WAKE_SIGNAL */
 /* parkabort ends a parkprep without park(). It returns true if nobody had claimed the wait;
  * else *why says what did: that wake-up has been consumed by this call. */
 bool parkabort(struct g *gp, enum wakewhy *why);
@@ -432,6 +439,7 @@ wake(struct g *gp, uint64_t seq, enum wakewhy why)
 void injectglist(struct glist *);
 
 void gosched(void);                         /* yield */
+void gopreempt(void);                       /* yield to everybody */
 void sleepuntil(struct g *gp, int64_t when); /* park on a timer, not interruptible */
 /* newproc makes a new G (locks == 1, laid out by ginitstack) runnable. Any thread in runtime mode or foreign. */
 void newproc(struct g *gp);
@@ -471,8 +479,8 @@ void procinit(int n);
 void startm(struct p *, bool spinning);
 void stopm(struct m *);
 void handoffp(struct p *);
-struct m *mnew(void);
-void mstart(struct m *) noreturn;
+struct m *mnew(void); /* sched.lock */
+void mstart(struct m *);
 
 /* ---- syscall.c ---- */
 
@@ -493,6 +501,9 @@ void sysmonwake(void);
 int64_t checktimers(struct p *, int64_t now, bool *ran); /* runs what is due; returns the next when, 0 for none */
 void wakenetpoller(int64_t when);
 int64_t timesleepuntil(void);
+void stackscavenge(int64_t now); /* stack.c; on sysmon: gives long unused pages back */
+int cgroupquota(void);           /* CPUs the cgroup's quota allows, rounded up; 0 for no limit */
+void schedtrace(void);           /* one SCHED line to the log, with scheddetail all Ps, Ms and Gs */
 void preemptinit(void);
 void preemptm(struct m *); /* signals it */
 
@@ -506,7 +517,8 @@ void netpollbreak(void); /* makes a blocked netpoll return. Async-signal-safe. *
 
 /* ---- signal.c ---- */
 void siginit(void);
-void minitsignals(struct m *); /* signal stack and mask; on the new M */
+void minitsignals(struct m *);   /* signal stack and mask; on the new M */
+void munitsignals(struct m *); /* the reverse; on the M, all signals stay blocked */
 bool sigdispatch(struct m *);  /* on g0 with a P: routes signals that handlers queued; true if a G became runnable */
 void sigdeliver(struct g *);   /* runs the handlers of gp's pending deliverable signals, in user mode, on gp's stack; locks == 1 */
 void sigmaskfor(struct m *, struct g *); /* on g0, before gogo: brings the kernel's mask in line */

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * asyncpreempt: a call that the preemption signal's handler injects between two
+ * instructions of the program (Go: preempt_amd64.s). The handler has moved the
+ * stack pointer below the red zone and pushed the interrupted pc, so that here
+ *	(%rsp)            pc to go back to
+ *	8(%rsp)..         128 bytes of red zone, not ours
+ * Every register is live: all of them, the flags and the whole extended state
+ * (XSAVE, as large as the CPU says) are kept on the G's stack.
+ */
+	.text
+	.globl	asyncpreempt
+	.hidden	asyncpreempt
+	.type	asyncpreempt, @function
+	.p2align 4
+asyncpreempt:
+	.cfi_startproc
+	.cfi_signal_frame
+	.cfi_def_cfa rsp, 8+128
+	.cfi_offset rip, -8-128
+	pushfq
+	.cfi_adjust_cfa_offset 8
+	pushq	%rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbp, 0
+	movq	%rsp, %rbp
+	.cfi_def_cfa_register rbp
+	pushq	%rax
+	pushq	%rcx
+	pushq	%rdx
+	pushq	%rbx
+	pushq	%rsi
+	pushq	%rdi
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	pushq	%r11
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	cld
+	movq	%rsp, %rbx
+	subq	xsavesize(%rip), %rsp
+	andq	$-64, %rsp
+	/* xsave writes only part of its header; xrstor wants the rest zero */
+	xorl	%eax, %eax
+	leaq	512(%rsp), %rdi
+	movl	$8, %ecx
+	rep stosq
+	movl	$-1, %eax
+	movl	$-1, %edx
+	xsave64	(%rsp)
+	call	asyncpreempt2
+	movl	$-1, %eax
+	movl	$-1, %edx
+	xrstor64 (%rsp)
+	movq	%rbx, %rsp
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%r11
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rdi
+	popq	%rsi
+	popq	%rbx
+	popq	%rdx
+	popq	%rcx
+	popq	%rax
+	popq	%rbp
+	.cfi_def_cfa rsp, 16+128
+	popfq
+	.cfi_def_cfa rsp, 8+128
+	ret	$128
+	.cfi_endproc
+	.size	asyncpreempt, .-asyncpreempt
+
+	.section .note.GNU-stack, "", @progbits

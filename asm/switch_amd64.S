@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Switching between a G and its M's scheduling stack (g0).
+ *
+ * A switch changes three things: the stack, the callee-saved registers (with the
+ * control bits of mxcsr and the x87, which the ABI also preserves) and the FS base, that is, the
+ * TLS. A signal may arrive between any two instructions; its handler runs on the
+ * M's signal stack and finds its way by TLS alone: with the G's FS base tls_g is the G,
+ * in runtime mode; with the M's, tls_g is NULL and tls_m the M. Both are right at
+ * every instruction here, as gp->m is set before gogo and kept until after mcall.
+ *
+ * The switches end in "pop; jmp", not "ret": the return would always be
+ * mispredicted, at about 9 ns.
+ */
+#include "offsets.h"
+
+	.text
+
+/* SETFS: FS base := %rax. May clobber rcx, r11 and, without FSGSBASE, rax; keeps rdi, rsi, rdx. */
+	.macro SETFS
+	cmpb	$0, havefsgsbase(%rip)
+	je	8f
+	wrfsbase %rax
+	jmp	9f
+8:	pushq	%rdi
+	pushq	%rsi
+	movq	%rax, %rsi
+	movl	$ARCH_SET_FS_CODE, %edi
+	movl	$SYS_ARCH_PRCTL, %eax
+	syscall
+	popq	%rsi
+	popq	%rdi
+9:
+	.endm
+
+/*
+ * void mcall(void (*fn)(struct g *))
+ * Saves the current G and calls fn(gp) on its M's g0. fn does not return; mcall does, when
+ * gp is executed again, maybe on another M. Go: asm_amd64.s mcall.
+ */
+	.globl	mcall
+	.hidden	mcall
+	.type	mcall, @function
+	.p2align 4
+mcall:
+	.cfi_startproc
+	pushq	%rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbp, 0
+	pushq	%rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbx, 0
+	pushq	%r12
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r12, 0
+	pushq	%r13
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r13, 0
+	pushq	%r14
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r14, 0
+	pushq	%r15
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset r15, 0
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+	stmxcsr	(%rsp)
+	fnstcw	4(%rsp)
+
+	movq	tls_g@gottpoff(%rip), %rax
+	movq	%fs:(%rax), %rsi
+	movq	%rsp, G_SP(%rsi)
+	movq	G_M(%rsi), %rdx
+	movq	M_FSBASE(%rdx), %rax
+	SETFS
+	movq	M_G0SP(%rdx), %rsp
+	movq	%rdi, %rax
+	movq	%rsi, %rdi
+	xorl	%ebp, %ebp
+	call	*%rax
+	ud2
+	.cfi_endproc
+	.size	mcall, .-mcall
+
+/*
+ * void gogo(struct g *gp)
+ * From g0 into gp, where mcall or ginitstack left it. Go: asm_amd64.s gogo.
+ */
+	.globl	gogo
+	.hidden	gogo
+	.type	gogo, @function
+	.p2align 4
+gogo:
+	.cfi_startproc
+	.cfi_undefined rip
+	movq	G_FSBASE(%rdi), %rax
+	SETFS
+	movq	G_SP(%rdi), %rsp
+	ldmxcsr	(%rsp)
+	fldcw	4(%rsp)
+	addq	$8, %rsp
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbx
+	popq	%rbp
+	popq	%rcx
+	jmp	*%rcx
+	.cfi_endproc
+	.size	gogo, .-gogo
+
+/*
+ * gstart: a new G's first frame, made by ginitstack: r12 is its function, r13 the G.
+ * Unwinding ends here.
+ */
+	.globl	gstart
+	.hidden	gstart
+	.type	gstart, @function
+	.p2align 4
+gstart:
+	.cfi_startproc
+	.cfi_undefined rip
+	movq	%r13, %rdi
+	call	*%r12
+	ud2
+	.cfi_endproc
+	.size	gstart, .-gstart
+
+/*
+ * void g0call(uintptr_t sp, uintptr_t fsbase, void (*fn)(void *), void *arg)
+ * Leaves the current stack for good and calls fn(arg) at sp, with that FS base.
+ */
+	.globl	g0call
+	.hidden	g0call
+	.type	g0call, @function
+	.p2align 4
+g0call:
+	.cfi_startproc
+	.cfi_undefined rip
+	movq	%rdi, %r12
+	movq	%rdx, %r13
+	movq	%rcx, %r14
+	movq	%rsi, %rax
+	SETFS
+	movq	%r12, %rsp
+	movq	%r14, %rdi
+	xorl	%ebp, %ebp
+	call	*%r13
+	ud2
+	.cfi_endproc
+	.size	g0call, .-g0call
+
+/* void setfsbase(uintptr_t) */
+	.globl	setfsbase
+	.hidden	setfsbase
+	.type	setfsbase, @function
+	.p2align 4
+setfsbase:
+	.cfi_startproc
+	movq	%rdi, %rax
+	SETFS
+	ret
+	.cfi_endproc
+	.size	setfsbase, .-setfsbase
+
+/* uintptr_t getfsbase(void): the word at FS:0, which the TLS ABI makes the base itself. */
+	.globl	getfsbase
+	.hidden	getfsbase
+	.type	getfsbase, @function
+	.p2align 4
+getfsbase:
+	.cfi_startproc
+	movq	%fs:0, %rax
+	ret
+	.cfi_endproc
+	.size	getfsbase, .-getfsbase
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parking and waking (Go: proc.go gopark, goready, Gosched; the claim protocol is
+ * our own, beside g.wakeword in runtime.h).
+ *
+ * Why no wake-up is lost. A waiter stores Wprep, then publishes its entry under the
+ * queue's lock; a waker finds the entry under that lock, so it sees Wprep or later
+ * and its CAS to Wclaimed succeeds unless another waker won. The waiter's M
+ * switches to g0 and tries Wprep -> Wparked: if a claim came first the CAS fails and the G
+ * goes on at once; if not, the claimer sees Wparked, owns the G and puts it on a run
+ * queue. A G's stack is never run twice: Wparked is set on g0, after mcall has saved it.
+ *
+ * Signals: the sender sets ATTN_SIGNAL (a full barrier) and then looks at wakeword;
+ * park0 sets Wparked (a full barrier) and then looks at attn. One of them sees the other.
+ */
+#include <linux/futex.h>
+
+#include "runtime.h"
+
+const char *const waitreasons[Wmax] = {
+	[Wnone] = "", [Wsleep] = "sleep", [Wmutex] = "mutex", [Wcond] = "cond", [Wrwlock] = "rwlock",
+	[Wsem] = "semaphore", [Wbarrier] = "barrier", [Wonce] = "once", [Wspin] = "spin lock",
+	[Wjoin] = "join", [Wfutex] = "futex", [Wread] = "IO read", [Wwrite] = "IO write",
+	[Waccept] = "accept", [Wconnect] = "connect", [Wpoll] = "poll", [Wepoll] = "epoll_wait",
+	[Wsignal] = "signal", [Wblockq] = "queued for a kernel thread",
+};
+
+uint64_t
+parkprep(struct g *gp)
+{
+	uint64_t seq = (gp->wakeword >> WSEQSHIFT) + 1;
+
+	store_release(&gp->wakeword, seq << WSEQSHIFT | Wprep);
+	return seq;
+}
+
+int
+claim(struct g *gp, uint64_t seq, enum wakewhy why)
+{
+	uint64_t w = load_relaxed(&gp->wakeword);
+
+	for(;;){
+		if(w >> WSEQSHIFT != seq || ((w & WSTATE) != Wprep && (w & WSTATE) != Wparked))
+			return 0;
+		if(__atomic_compare_exchange_n(&gp->wakeword, &w,
+		       seq << WSEQSHIFT | (uint64_t)why << WWHYSHIFT | Wclaimed, false, __ATOMIC_SEQ_CST,
+		       __ATOMIC_RELAXED))
+			return (w & WSTATE) == Wparked ? 2 : 1;
+	}
+}
+
+static enum wakewhy
+parkdone(struct g *gp)
+{
+	uint64_t w = load_acquire(&gp->wakeword);
+
+	store_relaxed(&gp->wakeword, w >> WSEQSHIFT << WSEQSHIFT | Wrun);
+	return (enum wakewhy)((w & WWHY) >> WWHYSHIFT);
+}
+
+bool
+parkabort(struct g *gp, enum wakewhy *why)
+{
+	uint64_t w = load_acquire(&gp->wakeword);
+
+	if((w & WSTATE) == Wprep && cas(&gp->wakeword, w, w >> WSEQSHIFT << WSEQSHIFT | Wrun))
+		return true;
+	*why = parkdone(gp);
+	return false;
+}
+
+static void
+parktimeout(void *arg, uint64_t seq)
+{
+	wake(arg, seq, WAKE_TIMEOUT);
+}
+
+/* On g0: the G's stack is saved; make it claimable, or run it on if it has been claimed. */
+static void
+park0(struct g *gp)
+{
+	struct m *mp = gp->m;
+	uint64_t w = load_relaxed(&gp->wakeword);
+	bool intr = !gp->nointr;
+
+	gp->status = Gwaiting;
+	store_relaxed(&mp->curg, NULL);
+	gp->m = NULL;
+	if((w & WSTATE) != Wprep || !cas(&gp->wakeword, w, (w & ~(uint64_t)WSTATE) | Wparked))
+		execute(mp, gp, true);
+	/* from here on gp may run elsewhere; only attn, which is type-stable, is looked at */
+	if(intr && unlikely(load_relaxed(&gp->attn) & (ATTN_SIGNAL | ATTN_CANCEL)) &&
+	   claim(gp, w >> WSEQSHIFT, WAKE_SIGNAL) == 2)
+		execute(mp, gp, true);
+	schedule(mp);
+}
+
+/* A foreign thread has nothing to switch to: it sleeps on the low half of its wakeword. */
+static void
+parkforeign(struct g *gp, int64_t deadline)
+{
+	uint64_t w = load_relaxed(&gp->wakeword), seq = w >> WSEQSHIFT;
+
+	if((w & WSTATE) != Wprep || !cas(&gp->wakeword, w, seq << WSEQSHIFT | Wparked))
+		return;
+	while(((w = load_acquire(&gp->wakeword)) & WSTATE) == Wparked)
+		if(futexsleep((uint32_t *)&gp->wakeword, (uint32_t)w, deadline) == -ETIMEDOUT)
+			claim(gp, seq, WAKE_TIMEOUT);
+}
+
+static enum wakewhy
+parkon(struct g *gp, enum waitreason wr, const void *obj, int64_t deadline, bool nointr)
+{
+	enum wakewhy why;
+
+	gp->waitreason = (uint8_t)wr;
+	gp->waitobj = obj;
+	gp->nointr = nointr;
+	if(unlikely(gp->flags & GF_FOREIGN)){
+		parkforeign(gp, deadline);
+		return parkdone(gp);
+	}
+	if(deadline != NOTIME){
+		gp->timer.when = deadline;
+		gp->timer.f = parktimeout;
+		gp->timer.arg = gp;
+		gp->timer.seq = gp->wakeword >> WSEQSHIFT;
+		addtimer(&gp->timer);
+	}
+	if((load_relaxed(&gp->wakeword) & WSTATE) == Wprep)
+		mcall(park0);
+	why = parkdone(gp);
+	if(deadline != NOTIME && why != WAKE_TIMEOUT)
+		deltimer(&gp->timer);
+	return why;
+}
+
+enum wakewhy
+park(struct g *gp, enum waitreason wr, const void *obj, int64_t deadline)
+{
+	return parkon(gp, wr, obj, deadline, false);
+}
+
+enum wakewhy
+parknointr(struct g *gp, enum waitreason wr, const void *obj, int64_t deadline)
+{
+	return parkon(gp, wr, obj, deadline, true);
+}
+
+void
+ready(struct g *gp)
+{
+	struct m *mp = getm();
+	struct glist l = {0};
+
+	if(unlikely(gp->flags & GF_FOREIGN)){
+		futexwakeup((uint32_t *)&gp->wakeword, 1);
+		return;
+	}
+	if(likely(mp != NULL && mp->p != NULL)){
+		gp->status = Grunnable;
+		runqput(mp->p, gp, true);
+		wakep();
+		return;
+	}
+	glistpush(&l, gp);
+	injectglist(&l);
+}
+
+void
+sleepuntil(struct g *gp, int64_t when)
+{
+	parkprep(gp);
+	parknointr(gp, Wsleep, NULL, when);
+}
+
+/* ---- yield ---- */
+
+static void
+goschedlocal(struct g *gp)
+{
+	struct m *mp = gp->m;
+
+	gp->status = Grunnable;
+	store_relaxed(&mp->curg, NULL);
+	gp->m = NULL;
+	runqput(mp->p, gp, false);
+	schedule(mp);
+}
+
+static void
+goschedglobal(struct g *gp)
+{
+	struct m *mp = gp->m;
+
+	gp->status = Grunnable;
+	store_relaxed(&mp->curg, NULL);
+	gp->m = NULL;
+	lock(&sched.lock);
+	globrunqput(gp);
+	unlock(&sched.lock);
+	schedule(mp);
+}
+
+/*
+ * gosched yields. The G goes to its P's tail, and once in 61 times to the global queue, as a G that
+ * only yields could else keep a P's queue from draining. With nothing else to run
+ * here there is no switch, except that timers and the network get their turn.
+ */
+void
+gosched(void)
+{
+	struct g *gp = getg();
+	struct p *pp = gp->m->p;
+	uint32_t n = ++pp->yields;
+
+	if(n % 61 == 0)
+		mcall(goschedglobal);
+	else if(!runqempty(pp) || load_relaxed(&sched.runq.n) != 0 || load_relaxed(&pp->timer0when) != 0)
+		mcall(goschedlocal);
+}
+
+/* gopreempt: to the global queue, so that a preempted G does not come back before the others. */
+void
+gopreempt(void)
+{
+	mcall(goschedglobal);
+}

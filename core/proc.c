@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bootstrap, creation and end of Gs (Go: proc.go schedinit, newproc, goexit0, gfget, gfput).
+ *
+ * rtinit turns the running process into G and M: the calling main thread goes on as
+ * the main G, on its own stack and TCB; its kernel thread becomes M0, which gets a
+ * scheduling stack and a TCB of its own.
+ */
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+#include "offsets.h"
+#include "runtime.h"
+
+_Static_assert(offsetof(struct g, sp) == G_SP, "G_SP");
+_Static_assert(offsetof(struct g, fsbase) == G_FSBASE, "G_FSBASE");
+_Static_assert(offsetof(struct g, m) == G_M, "G_M");
+_Static_assert(offsetof(struct m, g0sp) == M_G0SP, "M_G0SP");
+_Static_assert(offsetof(struct m, fsbase) == M_FSBASE, "M_FSBASE");
+
+enum {
+	GOIDBATCH = 16,
+	GFREEMAX = 64,   /* dead Gs a P keeps; above, it moves half to the global list */
+	CHUNK = 256 << 10,
+	M0STACK = 128 << 10,
+	FSGSBASE = 2,    /* bit of AT_HWCAP2 */
+};
+
+__thread struct g *tls_g __attribute__((tls_model("initial-exec")));
+static __thread struct g *tls_foreign __attribute__((tls_model("initial-exec")));
+
+struct g *allgs;
+struct g *maing;
+bool rtready, nomembarrier, havefsgsbase;
+
+/* ---- memory that is never freed ---- */
+
+static struct {
+	struct mutex lock;
+	uintptr_t at, end;
+} persistent;
+
+void *
+persistentalloc(size_t size, size_t align)
+{
+	uintptr_t p;
+
+	if(align < 16)
+		align = 16;
+	lock(&persistent.lock);
+	p = (persistent.at + align - 1) & ~(align - 1);
+	if(p == 0 || p + size > persistent.end){
+		long r = rawsyscall(SYS_mmap, 0, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if(r < 0 && r > -4096){
+			unlock(&persistent.lock);
+			return NULL;
+		}
+		persistent.end = (uintptr_t)r + CHUNK;
+		p = (uintptr_t)r; /* page-aligned: enough for any align here */
+	}
+	persistent.at = p + size;
+	unlock(&persistent.lock);
+	return (void *)p;
+}
+
+/* ---- Gs ---- */
+
+uint64_t
+newgoid(void)
+{
+	struct m *mp = getm();
+	struct p *pp = mp ? mp->p : NULL;
+
+	if(pp == NULL)
+		return fetch_add(&sched.goidgen, 1) + 1;
+	if(pp->goidcache == pp->goidcacheend){
+		pp->goidcache = fetch_add(&sched.goidgen, GOIDBATCH) + 1;
+		pp->goidcacheend = pp->goidcache + GOIDBATCH;
+	}
+	return pp->goidcache++;
+}
+
+static struct g *
+galloc(void)
+{
+	struct g *gp = persistentalloc(sizeof *gp, CACHELINE);
+
+	if(gp == NULL)
+		return NULL;
+	gp->timer.idx = -1;
+	gp->locks = 1;
+	gp->alllink = load_relaxed(&allgs);
+	while(!__atomic_compare_exchange_n(&allgs, &gp->alllink, gp, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		;
+	return gp;
+}
+
+/* Takes one with a mapping of that size from l; NULL if the first few have other sizes. */
+static struct g *
+gfpick(struct glist *l, size_t stacksize)
+{
+	struct g *prev = NULL;
+	int n = 0;
+
+	for(struct g *gp = l->head; gp != NULL && n < 8; prev = gp, gp = gp->schedlink, n++){
+		if(gp->stacksize != stacksize)
+			continue;
+		if(prev == NULL)
+			return glistpop(l);
+		prev->schedlink = gp->schedlink;
+		if(l->tail == gp)
+			l->tail = prev;
+		l->n--;
+		return gp;
+	}
+	return NULL;
+}
+
+struct g *
+gfget(size_t stacksize)
+{
+	struct m *mp = getm();
+	struct p *pp = mp ? mp->p : NULL;
+	struct g *gp = NULL;
+
+	if(pp != NULL){
+		if((gp = gfpick(&pp->gfree, stacksize)) != NULL)
+			return gp;
+		if(load_relaxed(&sched.gfree.n) != 0 && pp->gfree.n < GFREEMAX / 2){
+			lock(&sched.gflock);
+			while(pp->gfree.n < GFREEMAX / 2 && (gp = glistpop(&sched.gfree)) != NULL)
+				glistpush(&pp->gfree, gp);
+			unlock(&sched.gflock);
+			gp = gfpick(&pp->gfree, stacksize);
+		}
+	}else if(load_relaxed(&sched.gfree.n) != 0){
+		lock(&sched.gflock);
+		gp = gfpick(&sched.gfree, stacksize);
+		unlock(&sched.gflock);
+	}
+	return gp != NULL ? gp : galloc();
+}
+
+void
+gfput(struct g *gp)
+{
+	struct m *mp = getm();
+	struct p *pp = mp ? mp->p : NULL;
+
+	gp->status = Gdead;
+	if(pp == NULL){
+		lock(&sched.gflock);
+		glistpush(&sched.gfree, gp);
+		unlock(&sched.gflock);
+		return;
+	}
+	/* in front: its pages are the warmest */
+	gp->schedlink = pp->gfree.head;
+	pp->gfree.head = gp;
+	if(pp->gfree.tail == NULL)
+		pp->gfree.tail = gp;
+	if(++pp->gfree.n < GFREEMAX)
+		return;
+	lock(&sched.gflock);
+	while(pp->gfree.n > GFREEMAX / 2)
+		glistpush(&sched.gfree, glistpop(&pp->gfree));
+	unlock(&sched.gflock);
+}
+
+void
+ginitstack(struct g *gp, uintptr_t top, void (*fn)(struct g *))
+{
+	uintptr_t *sp = (uintptr_t *)(top & ~15UL);
+	uint32_t mxcsr;
+	uint16_t fcw;
+
+	/* the floating-point environment is inherited, as by clone */
+	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+	__asm__ volatile("fnstcw %0" : "=m"(fcw));
+	*--sp = (uintptr_t)gstart;
+	*--sp = 0;             /* rbp */
+	*--sp = 0;             /* rbx */
+	*--sp = (uintptr_t)fn; /* r12 */
+	*--sp = (uintptr_t)gp; /* r13 */
+	*--sp = 0;             /* r14 */
+	*--sp = 0;             /* r15 */
+	*--sp = (uintptr_t)fcw << 32 | mxcsr;
+	gp->sp = (uintptr_t)sp;
+}
+
+void
+newproc(struct g *gp)
+{
+	if(gp->goid == 0)
+		gp->goid = newgoid();
+	add_fetch(&sched.ngs, 1);
+	gp->status = Gwaiting;
+	ready(gp);
+}
+
+static void
+goexit0(struct g *gp)
+{
+	struct m *mp = gp->m;
+	void (*fn)(struct g *) = (void (*)(struct g *))gp->arg;
+
+	store_relaxed(&mp->curg, NULL);
+	gp->m = NULL;
+	gp->arg = NULL;
+	gp->goid = 0;
+	if(gp->lockedm != NULL){
+		mp->lockedg = NULL;
+		gp->lockedm = NULL;
+		gp->nlocked = 0;
+	}
+	add_fetch(&sched.ngs, -1);
+	fn(gp);
+	schedule(mp);
+}
+
+void
+goexit(struct g *gp, void (*fn)(struct g *))
+{
+	gp->arg = (void *)fn;
+	mcall(goexit0);
+	__builtin_unreachable();
+}
+
+void
+lockosthread(struct g *gp)
+{
+	struct m *mp = gp->m;
+
+	if(gp->nlocked++ != 0)
+		return;
+	noteclear(&mp->park); /* nobody can hand anything to a running M */
+	mp->lockedg = gp;
+	gp->lockedm = mp;
+}
+
+void
+unlockosthread(struct g *gp)
+{
+	if(gp->nlocked == 0 || --gp->nlocked != 0)
+		return;
+	gp->m->lockedg = NULL;
+	gp->lockedm = NULL;
+}
+
+struct g *
+getgforeign(void)
+{
+	struct g *gp = tls_foreign;
+
+	if(gp == NULL && (gp = galloc()) != NULL){
+		gp->flags = GF_FOREIGN;
+		gp->status = Grunning;
+		gp->goid = fetch_add(&sched.goidgen, 1) + 1;
+		gp->tid = (uint32_t)rawsyscall(SYS_gettid);
+		tls_foreign = gp;
+	}
+	return gp;
+}
+
+/* ---- bootstrap ---- */
+
+/* The CPUs the process may use: its affinity, capped by HEDDLE_MAXPROCS if set, else by the cgroup's quota. */
+static int
+osinit(void)
+{
+	cpu_set_t set[8]; /* 8192 CPUs */
+	long r = rawsyscall(SYS_sched_getaffinity, 0, sizeof set, set);
+	int n = 0, quota;
+
+	for(long i = 0; i < r / 8; i++)
+		n += __builtin_popcountl(((unsigned long *)set)[i]);
+	if(options.maxprocs > 0)
+		n = options.maxprocs;
+	else if((quota = cgroupquota()) > 0 && quota < n)
+		n = quota;
+	if(n < 1)
+		n = 1;
+	return n < MAXPROCS ? n : MAXPROCS;
+}
+
+/* Writes a word of libheddle's TLS in another thread's block. */
+static void
+settls(void *var, uintptr_t tcb, void *value)
+{
+	*(void **)(tcb + ((uintptr_t)var - getfsbase())) = value;
+}
+
+static struct m *
+initm0(void)
+{
+	struct m *mp;
+	uintptr_t tcb;
+	long stk;
+
+	lock(&sched.lock);
+	mp = mnew();
+	unlock(&sched.lock);
+	if(mp == NULL || (tcb = host->m0tcb()) == 0)
+		return NULL;
+	stk = rawsyscall(SYS_mmap, 0, M0STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if(stk < 0 && stk > -4096)
+		return NULL;
+	rawsyscall(SYS_mprotect, stk, 4096, PROT_NONE);
+	mp->g0sp = (uintptr_t)stk + M0STACK - 64;
+	mp->fsbase = tcb;
+	mp->tid = (int32_t)rawsyscall(SYS_gettid);
+	settls(&tls_m, tcb, mp);
+	settls(&tls_g, tcb, NULL);
+	return mp;
+}
+
+int
+rtinit(const struct hostops *ops)
+{
+	struct m *mp;
+	struct g *gp;
+	int n;
+
+	host = ops;
+	havefsgsbase = (getauxval(AT_HWCAP2) & FSGSBASE) != 0;
+	n = osinit();
+	sched.maxmcount = 10000;
+	sched.maxblocked = sched.maxmcount - n - 32;
+	sched.lastpoll = nanotime();
+	if(rawsyscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0)
+		nomembarrier = true;
+	procinit(n);
+	if((mp = initm0()) == NULL || (gp = galloc()) == NULL)
+		return ENOMEM;
+	gp->flags = GF_MAIN;
+	gp->fsbase = getfsbase();
+	gp->status = Grunning;
+	gp->goid = newgoid();
+	gp->tid = (uint32_t)mp->tid;
+	gp->m = mp;
+	mp->curg = gp;
+	maing = gp;
+	sched.ngs = 1;
+	siginit();
+	preemptinit();
+	lock(&sched.lock);
+	acquirep(mp, pidleget());
+	unlock(&sched.lock);
+	tls_g = gp;
+	minitsignals(mp);
+	store_release(&rtready, true);
+	sysmonstart();
+	rtexit(gp);
+	return 0;
+}

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler's loop (Go: proc.go schedule, findRunnable, execute, wakep, Go 1.22).
+ *
+ * Spinning and why no work is lost
+ * --------------------------------
+ * An M without work spins: it looks at the other Ps' queues before it sleeps.
+ *
+ *   submit:  put the G on a queue; full barrier; if nmspinning == 0, start one spinner.
+ *   give up: release P; nmspinning-- (full barrier); look at all queues once more.
+ *
+ * This is Dekker's pattern: either the submitter sees no spinner and starts one, or
+ * the spinner's second look sees the G. A spinner that finds work stops to be one and then
+ * calls wakep itself, so that while there is work another M always looks for more.
+ * needspinning covers the one left: the second look found work but no P was idle; the
+ * next M that is about to idle its P without having spun then spins.
+ *
+ * The order of looking: signals; timers; each 61st tick the global queue and the network; own
+ * queue; global queue; network; the others' queues and timers; then the P is given
+ * up, everything is looked at again, and the M waits in netpoll or in stopm.
+ */
+#include "runtime.h"
+
+struct sched sched;
+
+enum { FAIRTICK = 61, STEALTRIES = 4 };
+
+static uint32_t
+fastrand(struct m *mp)
+{
+	uint64_t x = mp->fastrand;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	mp->fastrand = x;
+	return (uint32_t)(x >> 32);
+}
+
+/* The M runs gp; never returns. inherit: within the time slice of the G before. */
+void
+execute(struct m *mp, struct g *gp, bool inherit)
+{
+	struct p *pp = mp->p;
+
+	gp->status = Grunning;
+	gp->m = mp;
+	store_release(&mp->curg, gp);
+	if(!inherit)
+		store_relaxed(&pp->schedtick, pp->schedtick + 1);
+	pp->nexec++;
+	if(unlikely(mp->sigmask != gp->sigmask))
+		sigmaskfor(mp, gp);
+	gogo(gp);
+}
+
+/* Starts a spinning M if a P is idle and nobody spins. The caller has made a G runnable before. */
+void
+wakep(void)
+{
+	struct p *pp;
+
+	if(gomaxprocs == 1)
+		return; /* the one P is the caller's */
+	fence_seqcst(); /* G published before nmspinning is read: pairs with the one in findrunnable */
+	if(load_relaxed(&sched.npidle) == 0 || load_relaxed(&sched.nmspinning) != 0 ||
+	   !cas(&sched.nmspinning, 0, 1))
+		return;
+	lock(&sched.lock);
+	pp = pidleget();
+	unlock(&sched.lock);
+	if(pp == NULL){
+		add_fetch(&sched.nmspinning, -1);
+		return;
+	}
+	startm(pp, true);
+}
+
+static void
+becomespinning(struct m *mp)
+{
+	mp->spinning = true;
+	add_fetch(&sched.nmspinning, 1);
+	store_relaxed(&sched.needspinning, 0);
+}
+
+/* Found work: hand the duty of looking for more on to another M. */
+static void
+resetspinning(struct m *mp)
+{
+	mp->spinning = false;
+	if(add_fetch(&sched.nmspinning, -1) < 0)
+		throw("resetspinning: negative nmspinning");
+	wakep();
+}
+
+/* Makes claimed Gs runnable: on the caller's P with the surplus of idle Ps started; without a P, globally. */
+void
+injectglist(struct glist *l)
+{
+	struct m *mp = getm();
+	struct p *pp = mp ? mp->p : NULL;
+	struct glist out = {0};
+	struct g *gp;
+	uint32_t n, start;
+
+	while((gp = glistpop(l)) != NULL){
+		if(unlikely(gp->flags & GF_FOREIGN)){
+			futexwakeup((uint32_t *)&gp->wakeword, 1);
+			continue;
+		}
+		gp->status = Grunnable;
+		glistpush(&out, gp);
+	}
+	if(out.n == 0)
+		return;
+	if(pp != NULL){
+		runqputbatch(pp, &out);
+		wakep();
+		return;
+	}
+	n = out.n;
+	lock(&sched.lock);
+	while((gp = glistpop(&out)) != NULL)
+		globrunqput(gp);
+	start = (uint32_t)sched.npidle;
+	unlock(&sched.lock);
+	if(start > n)
+		start = n;
+	while(start-- > 0)
+		startm(NULL, false);
+}
+
+/* Polls without blocking, unless somebody is blocked in it, and keeps one G to run. */
+static struct g *
+pollonce(void)
+{
+	struct glist l;
+	struct g *gp;
+
+	if(!netpollanywaiters() || load_relaxed(&sched.lastpoll) == 0)
+		return NULL;
+	l = netpoll(0);
+	do
+		gp = glistpop(&l);
+	while(gp != NULL && (gp->flags & GF_FOREIGN) && (ready(gp), true));
+	if(gp == NULL)
+		return NULL;
+	gp->status = Grunnable;
+	injectglist(&l);
+	return gp;
+}
+
+static uint32_t
+gcd(uint32_t a, uint32_t b)
+{
+	while(b != 0){
+		uint32_t t = a % b;
+
+		a = b;
+		b = t;
+	}
+	return a;
+}
+
+/* Looks at every other P in a random order, four times; the last time also at timers and runnext. */
+static struct g *
+stealwork(struct m *mp, struct p *pp, int64_t *now, int64_t *polluntil, bool *again)
+{
+	uint32_t n = (uint32_t)gomaxprocs, r = fastrand(mp), step;
+	struct g *gp;
+	bool inherit;
+
+	for(step = r % n + 1; gcd(step, n) != 1; step = step % n + 1)
+		;
+	for(int pass = 0; pass < STEALTRIES; pass++){
+		uint32_t at = r % n;
+
+		for(uint32_t i = 0; i < n; i++, at = (at + step) % n){
+			struct p *v = allp[at];
+
+			if(v == pp)
+				continue;
+			if(pass == STEALTRIES - 1 && load_relaxed(&v->timer0when) != 0){
+				bool ran = false;
+				int64_t w;
+
+				if(*now == 0)
+					*now = nanotime();
+				w = checktimers(v, *now, &ran);
+				if(w != 0 && (*polluntil == 0 || w < *polluntil))
+					*polluntil = w;
+				if(ran){
+					/* what fired went to our own queue */
+					if((gp = runqget(pp, &inherit)) != NULL)
+						return gp;
+					*again = true;
+				}
+			}
+			if(load_relaxed(&v->status) != Pidle &&
+			   (gp = runqsteal(pp, v, pass == STEALTRIES - 1)) != NULL)
+				return gp;
+		}
+	}
+	return NULL;
+}
+
+/* After giving up spinning: is there work anywhere, and an idle P to run it on? */
+static struct p *
+recheckrunqs(void)
+{
+	struct p *pp;
+
+	for(int i = 0; i < gomaxprocs; i++){
+		if(runqempty(allp[i]))
+			continue;
+		lock(&sched.lock);
+		pp = pidleget();
+		if(pp == NULL)
+			store_relaxed(&sched.needspinning, 1);
+		unlock(&sched.lock);
+		return pp;
+	}
+	return NULL;
+}
+
+static int64_t
+rechecktimers(int64_t polluntil)
+{
+	int64_t w = timesleepuntil();
+
+	return w != 0 && (polluntil == 0 || w < polluntil) ? w : polluntil;
+}
+
+/*
+ * Waits in netpoll as the one poller, until polluntil (0: no timer) or an event. Returns true
+ * if mp has a P again: *gp is what to run, or NULL to look again.
+ */
+static bool
+blockinpoll(struct m *mp, int64_t polluntil, bool wasspinning, struct g **gp)
+{
+	struct glist l;
+	struct p *pp;
+	int64_t delay = -1;
+
+	*gp = NULL;
+	if(xchg(&sched.lastpoll, 0) == 0){
+		/* another one polls; it must not sleep past our timer */
+		int64_t u = load_acquire(&sched.polluntil);
+
+		if(polluntil != 0 && (u == 0 || u > polluntil))
+			netpollbreak();
+		return false;
+	}
+	store_release(&sched.polluntil, polluntil);
+	fence_seqcst(); /* pairs with the one in wakenetpoller */
+	if(polluntil != 0 && (delay = polluntil - nanotime()) < 0)
+		delay = 0;
+	else
+		sigmaskidle(mp);
+	l = netpoll(delay);
+	store_release(&sched.polluntil, 0);
+	store_release(&sched.lastpoll, nanotime());
+	lock(&sched.lock);
+	pp = pidleget();
+	unlock(&sched.lock);
+	if(pp == NULL){
+		injectglist(&l);
+		return false;
+	}
+	acquirep(mp, pp);
+	do
+		*gp = glistpop(&l);
+	while(*gp != NULL && ((*gp)->flags & GF_FOREIGN) && (ready(*gp), true));
+	if(*gp != NULL){
+		(*gp)->status = Grunnable;
+		if(l.n != 0)
+			injectglist(&l);
+	}else if(wasspinning)
+		becomespinning(mp);
+	return true;
+}
+
+static struct g *
+findrunnable(struct m *mp, bool *inherit)
+{
+	struct p *pp;
+	struct g *gp;
+	int64_t now, polluntil;
+	bool ran, wasspinning, again;
+
+top:
+	pp = mp->p;
+	now = 0;
+	again = ran = false;
+	*inherit = false;
+	if(unlikely(load_acquire(&sched.sigwake)))
+		sigdispatch(mp);
+	polluntil = checktimers(pp, 0, &ran);
+	if(pp->schedtick - pp->fairtick >= FAIRTICK){
+		pp->fairtick = pp->schedtick;
+		if(load_relaxed(&sched.runq.n) != 0){
+			lock(&sched.lock);
+			gp = globrunqget(pp, 1);
+			unlock(&sched.lock);
+			if(gp != NULL)
+				return gp;
+		}
+		if((gp = pollonce()) != NULL)
+			return gp;
+	}
+	if((gp = runqget(pp, inherit)) != NULL)
+		return gp;
+	if(load_relaxed(&sched.runq.n) != 0){
+		lock(&sched.lock);
+		gp = globrunqget(pp, 0);
+		unlock(&sched.lock);
+		if(gp != NULL)
+			return gp;
+	}
+
+	/* with all other Ps idle there is nobody to steal from, and the blocking poll below does as well */
+	if(gomaxprocs > 1 && load_relaxed(&sched.npidle) + 1 < gomaxprocs){
+		if((gp = pollonce()) != NULL)
+			return gp;
+		if(mp->spinning || 2 * load_relaxed(&sched.nmspinning) < gomaxprocs - load_relaxed(&sched.npidle)){
+			if(!mp->spinning)
+				becomespinning(mp);
+			if((gp = stealwork(mp, pp, &now, &polluntil, &again)) != NULL)
+				return gp;
+			if(again)
+				goto top;
+		}
+	}
+
+	/* nothing to do: give up the P */
+	lock(&sched.lock);
+	if(sched.runq.n != 0){
+		gp = globrunqget(pp, 0);
+		unlock(&sched.lock);
+		return gp;
+	}
+	if(!mp->spinning && load_relaxed(&sched.needspinning)){
+		becomespinning(mp);
+		unlock(&sched.lock);
+		goto top;
+	}
+	pidleput(releasep(mp));
+	unlock(&sched.lock);
+
+	wasspinning = mp->spinning;
+	if(wasspinning){
+		mp->spinning = false;
+		add_fetch(&sched.nmspinning, -1); /* full barrier: pairs with the fence in wakep */
+	}else
+		fence_seqcst();
+	if(wasspinning && (pp = recheckrunqs()) != NULL){
+		acquirep(mp, pp);
+		becomespinning(mp);
+		goto top;
+	}
+	if(gomaxprocs > 1)
+		polluntil = rechecktimers(polluntil);
+	if(load_acquire(&sched.sigwake) || load_relaxed(&sched.runq.n) != 0){
+		lock(&sched.lock);
+		pp = pidleget();
+		unlock(&sched.lock);
+		if(pp != NULL){
+			acquirep(mp, pp);
+			goto top;
+		}
+	}
+	if((netpollanywaiters() || polluntil != 0) && blockinpoll(mp, polluntil, wasspinning, &gp)){
+		if(gp != NULL)
+			return gp;
+		goto top;
+	}
+	if(mp->p == NULL)
+		stopm(mp);
+	goto top;
+}
+
+/* ---- locked Gs (LockOSThread) ---- */
+
+/* mp, locked, has a P but its G is not there yet: hand the P on and sleep until somebody brings the G with a P. */
+static void
+stoplockedm(struct m *mp)
+{
+	if(mp->p != NULL)
+		handoffp(releasep(mp));
+	sigmaskidle(mp);
+	while(!notesleep(&mp->park, NOTIME, false))
+		;
+	noteclear(&mp->park);
+	acquirep(mp, mp->nextp);
+	mp->nextp = NULL;
+}
+
+/* mp picked a G locked to another M: give that one the P, and sleep. */
+static void
+startlockedm(struct m *mp, struct g *gp)
+{
+	struct m *to = gp->lockedm;
+
+	if(to == mp)
+		throw("startlockedm: locked to me");
+	to->nextp = releasep(mp);
+	notewakeup(&to->park);
+	stopm(mp);
+}
+
+/* schedule runs the next G; on g0, never returns. */
+void
+schedule(struct m *mp)
+{
+	struct g *gp;
+	bool inherit;
+
+	if(unlikely(mp->lockedg != NULL)){
+		stoplockedm(mp);
+		execute(mp, mp->lockedg, false);
+	}
+	for(;;){
+		gp = findrunnable(mp, &inherit);
+		if(mp->spinning)
+			resetspinning(mp);
+		if(likely(gp->lockedm == NULL))
+			execute(mp, gp, inherit);
+		startlockedm(mp, gp);
+	}
+}

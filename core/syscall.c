@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Blocking system calls (Go: proc.go entersyscall, exitsyscall; nearest to Go 1.26,
+ * where a P stays wired to its M in a system call until sysmon takes it).
+ *
+ * A G in a system call is in user mode with insyscall set. Entering and leaving
+ * write only the G's own words; who takes the P away pays (sysmon.c retake), with the
+ * same handshake as for a G in any other user code. So an unknown blocking call
+ * and a known one differ only in how soon sysmon acts.
+ *
+ *                 entersyscall                exitsyscall, P still there
+ *   runtime mode ---------------> user mode ----------------------------> runtime mode
+ *       |                          | sysmon took P     | rtenter sees RETAKE_TAKEN
+ *       | entersyscallblock:       v                   |   idle P: take it
+ *       '----- P handed off ---> user mode, no P ------'   none: global queue, stopm
+ *
+ * Kernel threads are bounded. Only maxblocked Gs may be in entersyscallblock; others
+ * queue (FIFO) before their call. The reserve above maxblocked is for Ms that run
+ * Ps and for calls that turn out to block only once made.
+ */
+#include "runtime.h"
+
+static void
+waitasked(struct g *gp)
+{
+	uint32_t r;
+
+	for(int i = 0; i < 100; i++){
+		if((r = load_acquire(&gp->retake)) != RETAKE_ASKED)
+			break;
+		cpurelax();
+	}
+	while((r = load_acquire(&gp->retake)) == RETAKE_ASKED || r == RETAKE_SLEEP){
+		if(r == RETAKE_ASKED && !cas(&gp->retake, RETAKE_ASKED, RETAKE_SLEEP))
+			continue;
+		futexsleep(&gp->retake, RETAKE_SLEEP, NOTIME);
+	}
+}
+
+/* On g0 without a P: queue gp where any M finds it, unless a P came free. */
+static void
+exitsyscall0(struct g *gp)
+{
+	struct m *mp = gp->m;
+	struct p *pp;
+	bool locked = gp->lockedm != NULL;
+
+	gp->status = Grunnable;
+	store_relaxed(&mp->curg, NULL);
+	gp->m = NULL;
+	lock(&sched.lock);
+	pp = pidleget();
+	if(pp == NULL)
+		globrunqput(gp);
+	unlock(&sched.lock);
+	if(pp != NULL){
+		acquirep(mp, pp);
+		execute(mp, gp, false);
+	}
+	if(!locked)
+		stopm(mp);
+	schedule(mp); /* a locked M waits there for its G */
+}
+
+static void
+reacquirep(struct g *gp)
+{
+	struct m *mp = gp->m;
+	struct p *pp;
+
+	if(load_relaxed(&sched.npidle) != 0){
+		lock(&sched.lock);
+		pp = pidleget();
+		unlock(&sched.lock);
+		if(pp != NULL){
+			acquirep(mp, pp);
+			store_relaxed(&pp->schedtick, pp->schedtick + 1);
+			return;
+		}
+	}
+	mcall(exitsyscall0);
+}
+
+/* rtenterslow: sysmon wants gp's P, or has taken it. */
+void
+rtenterslow(struct g *gp)
+{
+	waitasked(gp);
+	if(load_acquire(&gp->retake) != RETAKE_TAKEN)
+		return;
+	store_relaxed(&gp->retake, RETAKE_NO);
+	reacquirep(gp);
+}
+
+void
+entersyscall(struct g *gp)
+{
+	store_relaxed(&gp->syscalltick, gp->syscalltick + 1);
+	store_relaxed(&gp->insyscall, 1);
+	if(unlikely(load_relaxed(&sched.sysmonwait)) && !runqempty(gp->m->p))
+		sysmonwake(); /* others wait: should this call block, they must not wait for a long round */
+	compiler_barrier();
+	gp->locks--; /* from here on the P may go */
+	compiler_barrier();
+}
+
+void
+exitsyscall(struct g *gp)
+{
+	rtenter(gp);
+	store_relaxed(&gp->insyscall, 0);
+}
+
+/* ---- calls known to block ---- */
+
+struct blockwait {
+	struct g *gp;
+	uint64_t seq;
+	struct blockwait *next;
+};
+static struct blockwait *blockhead, **blocktail = &blockhead; /* sched.blocklock */
+
+/* Waits for permission to keep a kernel thread in a blocking call. */
+static void
+blockacquire(struct g *gp)
+{
+	struct blockwait w = {.gp = gp};
+
+	lock(&sched.blocklock);
+	if(sched.nblocked < sched.maxblocked){
+		sched.nblocked++;
+		unlock(&sched.blocklock);
+		return;
+	}
+	w.seq = parkprep(gp);
+	*blocktail = &w;
+	blocktail = &w.next;
+	sched.nblockq++;
+	unlock(&sched.blocklock);
+	parknointr(gp, Wblockq, NULL, NOTIME); /* the permission is passed on by blockrelease */
+}
+
+static void
+blockrelease(void)
+{
+	struct blockwait *w = NULL;
+	struct g *gp = NULL;
+
+	lock(&sched.blocklock);
+	if(sched.nblocked <= sched.maxblocked && (w = blockhead) != NULL){
+		if((blockhead = w->next) == NULL)
+			blocktail = &blockhead;
+		sched.nblockq--;
+		if(claim(w->gp, w->seq, WAKE_READY) == 2)
+			gp = w->gp;
+	}else
+		sched.nblocked--;
+	unlock(&sched.blocklock);
+	if(gp != NULL)
+		ready(gp);
+}
+
+void
+entersyscallblock(struct g *gp)
+{
+	struct p *pp;
+
+	blockacquire(gp);
+	store_relaxed(&gp->syscalltick, gp->syscalltick + 1);
+	store_relaxed(&gp->insyscall, 1);
+	if(sched.ngs > 1 || load_relaxed(&sched.runq.n) != 0 || !runqempty(gp->m->p)){
+		pp = releasep(gp->m);
+		store_relaxed(&gp->retake, RETAKE_TAKEN);
+		handoffp(pp);
+	}
+	compiler_barrier();
+	gp->locks--;
+	compiler_barrier();
+}
+
+void
+exitsyscallblock(struct g *gp)
+{
+	exitsyscall(gp);
+	blockrelease();
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sysmon: the one thread that runs without a P (Go: proc.go sysmon, retake).
+ *
+ * Each round, 20 us apart while there is something to do and up to 10 ms when not, it
+ *   - takes the P of a G that stayed in a system call for a whole round;
+ *   - asks a G that ran for a slice (10 ms) to yield, by flag and signal;
+ *   - takes the P of one that did not yield, or that blocks in a call nobody knows;
+ *   - polls the network if nobody did for 10 ms; starts an M for an overdue timer.
+ * With all Ps idle it sleeps until pidleget() wakes it: an idle process has no wakeups.
+ *
+ * Taking a P from a G in user mode
+ * --------------------------------
+ * Only sysmon takes, so there is one taker. For G and its rtenter():
+ *
+ *   sysmon                                   G
+ *   retake = ASKED                           locks++
+ *   membarrier: a full barrier on            compiler barrier
+ *     every running thread
+ *   locks == 0, same G, M, P?                retake != NO?
+ *     yes: take, retake = TAKEN                ASKED: wait for the verdict
+ *     no:  retake = NO                         TAKEN: get another P
+ *
+ * Whatever the G does lies before or after the barrier. If locks++ is before, sysmon
+ * sees it and backs off. If after, so is the load of retake: the G sees ASKED and waits.
+ * So sysmon takes only from a G that is in user mode and cannot leave it
+ * unnoticed, and the G pays one load for it. Where membarrier is refused,
+ * rtenter has a fence and sysmon one here.
+ */
+#include <linux/membarrier.h>
+#include <sys/prctl.h>
+
+#include "runtime.h"
+
+static const int64_t SLICE = 10 * MSEC, MINDELAY = 20 * USEC, WAITDELAY = 2 * MSEC, MAXDELAY = 10 * MSEC;
+enum { IDLEROUNDS = 50, DEEPROUNDS = 6, PREEMPTTRIES = 2 };
+
+/* What a round wants to take: candidates share one membarrier. */
+struct cand {
+	struct p *pp;
+	struct m *mp;
+	struct g *gp;
+};
+
+/* CPU time of mp's thread in ns, or -1: CLOCK_THREAD_CPUTIME_ID of another thread. */
+static int64_t
+mcputime(struct m *mp)
+{
+	struct timespec ts;
+
+	if(rawsyscall(SYS_clock_gettime, (long)~mp->tid << 3 | 6, &ts) != 0)
+		return -1;
+	return ts.tv_sec * NSEC + ts.tv_nsec;
+}
+
+/* Is there anything that would run if pp were free? */
+static bool
+workwaits(struct p *pp, int64_t now)
+{
+	int64_t w = load_relaxed(&pp->timer0when);
+
+	return !runqempty(pp) || load_relaxed(&sched.runq.n) != 0 || (w != 0 && w <= now);
+}
+
+/* In a system call since the last round? */
+static bool
+blocked(struct p *pp, struct g *gp, int64_t now)
+{
+	uint32_t t = load_relaxed(&gp->syscalltick);
+
+	if(pp->sysg != gp || pp->syssystick != t){
+		pp->sysg = gp;
+		pp->syssystick = t;
+		pp->syssyswhen = now;
+		return false;
+	}
+	/* nothing waits for it, and others look out for work: leave it, but not for ever */
+	return workwaits(pp, now) || load_relaxed(&sched.nmspinning) + load_relaxed(&sched.npidle) == 0 ||
+	       now - pp->syssyswhen >= SLICE;
+}
+
+/* Running beyond its slice: asks it to yield; returns true if the P has to be taken instead. */
+static bool
+overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now)
+{
+	uint32_t t = load_relaxed(&pp->schedtick);
+	int64_t ran = now - pp->sysschedwhen, cpu;
+
+	if(pp->sysschedtick != t){
+		pp->sysschedtick = t;
+		pp->sysschedwhen = now;
+		pp->systries = 0;
+		mp->cpulast = -1;
+		return false;
+	}
+	if(ran < SLICE / 2)
+		return false;
+	if(mp->cpulast < 0)
+		mp->cpulast = mcputime(mp);
+	if(ran < SLICE || !workwaits(pp, now))
+		return false;
+	pp->sysschedwhen = now;
+	cpu = mcputime(mp);
+	if(cpu >= 0 && cpu == mp->cpulast)
+		return true; /* it did not run at all: it blocks in a call that we do not know */
+	mp->cpulast = cpu;
+	if(pp->systries++ >= PREEMPTTRIES)
+		return true;
+	fetch_or(&gp->attn, ATTN_PREEMPT);
+	if(options.preempt)
+		preemptm(mp);
+	return false;
+}
+
+static void
+verdict(struct g *gp, uint32_t v)
+{
+	if(xchg(&gp->retake, v) == RETAKE_SLEEP)
+		futexwakeup(&gp->retake, 1);
+}
+
+/* Takes the Ps of the candidates that are still in user mode; returns how many. */
+static int
+take(struct cand *c, int n)
+{
+	int taken = 0;
+
+	for(int i = 0; i < n; i++)
+		store_relaxed(&c[i].gp->retake, RETAKE_ASKED);
+	if(nomembarrier)
+		fence_seqcst();
+	else
+		rawsyscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	for(int i = 0; i < n; i++){
+		struct p *pp = c[i].pp;
+		struct m *mp = c[i].mp;
+		struct g *gp = c[i].gp;
+
+		if(load_acquire(&gp->locks) != 0 || load_acquire(&mp->curg) != gp || pp->m != mp || mp->p != pp ||
+		   gp->m != mp){
+			verdict(gp, RETAKE_NO);
+			c[i].pp = NULL;
+			continue;
+		}
+		releasep(mp);
+		pp->systries = 0;
+		verdict(gp, RETAKE_TAKEN); /* releases the stores of releasep */
+		taken++;
+	}
+	for(int i = 0; i < n; i++)
+		if(c[i].pp != NULL)
+			handoffp(c[i].pp);
+	return taken;
+}
+
+static int
+retake(int64_t now)
+{
+	struct cand c[16];
+	int n = 0;
+
+	for(int i = 0; i < gomaxprocs && n < (int)nelem(c); i++){
+		struct p *pp = allp[i];
+		struct m *mp;
+		struct g *gp;
+
+		if(load_acquire(&pp->status) != Prunning || (mp = load_relaxed(&pp->m)) == NULL)
+			continue;
+		gp = load_acquire(&mp->curg);
+		if(gp == NULL || load_relaxed(&gp->locks) != 0)
+			continue; /* in the runtime; it may still be long in user code by the next round */
+		if(load_relaxed(&gp->insyscall) ? !blocked(pp, gp, now) : !overdue(pp, mp, gp, now))
+			continue;
+		c[n++] = (struct cand){pp, mp, gp};
+	}
+	return n ? take(c, n) : 0;
+}
+
+/* The network, if nobody has polled it for a slice. */
+static bool
+pollnetwork(int64_t now)
+{
+	int64_t last = load_acquire(&sched.lastpoll);
+	struct glist l;
+
+	if(last == 0 || last + SLICE > now || !netpollanywaiters())
+		return false;
+	if(!cas(&sched.lastpoll, last, now))
+		return false;
+	l = netpoll(0);
+	if(l.head == NULL)
+		return false;
+	injectglist(&l);
+	return true;
+}
+
+/* A handler queued a signal and all Ms are busy: make one look. */
+static void
+nudge(void)
+{
+	for(int i = 0; i < gomaxprocs; i++){
+		struct m *mp = load_relaxed(&allp[i]->m);
+		struct g *gp = mp ? load_acquire(&mp->curg) : NULL;
+
+		if(gp != NULL){
+			fetch_or(&gp->attn, ATTN_PREEMPT);
+			preemptm(mp);
+			return;
+		}
+	}
+}
+
+/* Sleeps until a P is taken into use, if all are idle. */
+static bool
+deepsleep(void)
+{
+	if(options.schedtrace > 0)
+		return false;
+	lock(&sched.lock);
+	if(sched.npidle != gomaxprocs){
+		unlock(&sched.lock);
+		return false;
+	}
+	noteclear(&sched.sysmonnote);
+	store_release(&sched.sysmonwait, SYSMON_DEEP);
+	unlock(&sched.lock);
+	notesleep(&sched.sysmonnote, NOTIME, false);
+	return true;
+}
+
+/* sysmonwake ends sysmon's sleep. Who changes sysmonwait to SYSMON_AWAKE uses the note, once. */
+void
+sysmonwake(void)
+{
+	if(load_relaxed(&sched.sysmonwait) != SYSMON_AWAKE && xchg(&sched.sysmonwait, SYSMON_AWAKE) != SYSMON_AWAKE)
+		notewakeup(&sched.sysmonnote);
+}
+
+/* Rests between rounds; a long rest can be cut short by sysmonwake. True if it was. */
+static bool
+rest(int64_t delay)
+{
+	if(delay < MSEC){
+		usleep_ns(delay);
+		return false;
+	}
+	noteclear(&sched.sysmonnote);
+	store_release(&sched.sysmonwait, SYSMON_RESTS);
+	if(notesleep(&sched.sysmonnote, nanotime() + delay, false))
+		return true;
+	if(!cas(&sched.sysmonwait, SYSMON_RESTS, SYSMON_AWAKE))
+		notesleep(&sched.sysmonnote, NOTIME, false); /* a waker is on its way: let it use the note */
+	return false;
+}
+
+/* Does any P keep something waiting? Then the rounds must not become long. */
+static bool
+anywaits(int64_t now)
+{
+	for(int i = 0; i < gomaxprocs; i++)
+		if(load_relaxed(&allp[i]->status) == Prunning && workwaits(allp[i], now))
+			return true;
+	return false;
+}
+
+/* A timer that nobody serves although a P is idle: its poller is stuck, start another. */
+static void
+overduetimers(int64_t now)
+{
+	int64_t w;
+
+	if(load_relaxed(&sched.npidle) != 0 && (w = timesleepuntil()) != 0 && w + SLICE < now)
+		startm(NULL, false);
+}
+
+static void *
+sysmon(void *arg)
+{
+	int64_t delay = MINDELAY, lasttrace = nanotime(), lastscavenge = 0, now = lasttrace;
+	int idle = 0, asleep = 0;
+
+	rawsyscall(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0);
+	for(;;){
+		if(idle == 0)
+			delay = MINDELAY;
+		else if(idle > IDLEROUNDS && (delay *= 2) > MAXDELAY)
+			delay = MAXDELAY;
+		if(delay > WAITDELAY && anywaits(now))
+			delay = WAITDELAY;
+		if(rest(delay))
+			idle = 0;
+		/* all idle in a row of long rounds: sleep for good, and begin with long rounds after */
+		asleep = delay == MAXDELAY && load_relaxed(&sched.npidle) == gomaxprocs ? asleep + 1 : 0;
+		if(asleep >= DEEPROUNDS && deepsleep()){
+			idle = IDLEROUNDS + 1;
+			delay = MSEC;
+			asleep = 0;
+		}
+		now = nanotime();
+		if(retake(now) || pollnetwork(now))
+			idle = 0;
+		else
+			idle++;
+		if(unlikely(load_relaxed(&sched.sigwake)))
+			nudge();
+		overduetimers(now);
+		if(options.schedtrace > 0 && now - lasttrace >= options.schedtrace * MSEC){
+			lasttrace = now;
+			schedtrace();
+		}
+		if(now - lastscavenge > NSEC){
+			lastscavenge = now;
+			stackscavenge(now);
+		}
+	}
+	return NULL;
+}
+
+void
+sysmonstart(void)
+{
+	struct g *gp = getg();
+	int e;
+
+	setfsbase(gp->m->fsbase);
+	e = host->newthread(sysmon, NULL, 64 << 10);
+	setfsbase(gp->fsbase);
+	if(e != 0)
+		rtlog("cannot make the monitor thread (error %d): Gs are not preempted and unknown blocking calls hold "
+		      "up others. Raise RLIMIT_NPROC (ulimit -u) or the cgroup's pids.max.", e);
+}
+
+/* wakenetpoller makes sure that somebody wakes at when: the blocked poller, or a new one. */
+void
+wakenetpoller(int64_t when)
+{
+	if(load_relaxed(&sched.npidle) == 0)
+		return; /* all Ps run: each sees its timers when it schedules, and before it idles */
+	if(load_acquire(&sched.lastpoll) == 0){
+		int64_t u = load_acquire(&sched.polluntil);
+
+		if(u == 0 || u > when)
+			netpollbreak();
+	}else
+		wakep();
+}
