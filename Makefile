@@ -136,11 +136,11 @@ demo:
 	$(Q)BUILD=$(BUILD) scripts/demo.sh
 
 # The manual's list of options is that of options.def.
-$(BUILD)/heddle.1: scripts/heddle.1 shim/options.def
+$(BUILD)/heddle.1: scripts/heddle.1 core/options.def
 	$(call say,MAN,$@)
 	$(Q)sed -n -e 's/^OPTION(\([a-z]*\), *FLAG, *"- \(.*\)")$$/.It Cm \1\n\2/p' \
 	  -e 's/^OPTION(\([a-z]*\), *[A-Z]*, *"\([^ ]*\) \(.*\)")$$/.It Cm \1 Ns = Ns Ar \2\n\3/p' \
-	  shim/options.def > $@.options
+	  core/options.def > $@.options
 	$(Q)sed -e '/^@OPTIONS@$$/{r $@.options' -e 'd}' $< > $@
 
 install: all $(BUILD)/heddle.1

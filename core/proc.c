@@ -260,6 +260,7 @@ getgforeign(void)
 		gp->status = Grunning;
 		gp->goid = fetch_add(&sched.goidgen, 1) + 1;
 		gp->tid = (uint32_t)rawsyscall(SYS_gettid);
+		add_fetch(&sched.nforeign, 1);
 		tls_foreign = gp;
 	}
 	return gp;
@@ -344,6 +345,7 @@ rtinit(const struct hostops *ops)
 	mp->curg = gp;
 	maing = gp;
 	sched.ngs = 1;
+	textrangesinit();
 	siginit();
 	preemptinit();
 	lock(&sched.lock);

@@ -333,6 +333,7 @@ struct sched {
 	int32_t nblocked;               /* Ms in entersyscallblock; blocklock */
 	int32_t maxblocked;             /* blocklock */
 	int32_t nblockq;                /* Gs that queue for that; blocklock */
+	int32_t nforeign;               /* pseudo-Gs of foreign threads; atomic */
 	uint32_t sigwake;               /* atomic: SIGWAKE_*, what handlers have queued for findrunnable */
 };
 
@@ -521,28 +522,47 @@ void minitsignals(struct m *);   /* signal stack and mask; on the new M */
 void munitsignals(struct m *); /* the reverse; on the M, all signals stay blocked */
 bool sigdispatch(struct m *);  /* on g0 with a P: routes signals that handlers queued; true if a G became runnable */
 void sigdeliver(struct g *);   /* runs the handlers of gp's pending deliverable signals, in user mode, on gp's stack; locks == 1 */
+bool sighandlers(void);        /* does the program have a handler, so that a signal could wake a G? */
 void sigmaskfor(struct m *, struct g *); /* on g0, before gogo: brings the kernel's mask in line */
 void sigmaskidle(struct m *);  /* on g0, before blocking: lets through what some G can take */
 
-/* ---- options.c, throw.c, dump.c ---- */
+/* ---- options.c, log.c, trace.c, dump.c ---- */
+enum { DEADLOCK_OFF, DEADLOCK_REPORT, DEADLOCK_ABORT };
+
 struct options {
-	int schedtrace; /* ms; 0 off */
-	bool scheddetail;
-	int deadlock;   /* 0 off, 1 report, 2 abort */
-	bool preempt, guard, off;
-	int dumpsig;    /* signal number, 0 none */
-	const char *lock; /* names of threads to lock to an M */
-	int logfd;
-	int maxprocs;   /* HEDDLE_MAXPROCS, 0 unset */
+	int schedtrace;  /* ms between lines; 0 off */
+	int scheddetail;
+	int deadlock;    /* DEADLOCK_* */
+	int preempt, guard, off;
+	int dumpsig;     /* signal number, 0 none */
+	const char *lock; /* name of threads to lock to an M, "" none */
+	const char *log; /* file, "" for standard error */
+	int maxprocs;    /* HEDDLE_MAXPROCS, 0 unset */
 };
 extern struct options options;
-void optionsinit(char **envp); /* reads HEDDLE and HEDDLE_MAXPROCS; says what is wrong with them */
+/* optionsinit reads HEDDLE and HEDDLE_MAXPROCS from the environment; what is wrong is named on the log and ignored. */
+void optionsinit(char **envp);
 noreturn void throw(const char *msg);
-/* rtlog writes one line "heddle: ..." to the log. Own formatter: %s %d %u %ld %lu %lld %llu %x %lx %p %c and widths. */
+/* rtlog writes one line "heddle: ..." to the log, in one write. Formats: %s %c %d %u %ld %lu %lld %llu %x %lx %llx %p, with a
+ * width. Async-signal-safe. */
 void rtlog(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* rtprint is rtlog without the prefix, to a descriptor. */
+void rtprint(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* fmtbuf is snprintf for these formats. */
 int fmtbuf(char *buf, size_t n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int logfd(void); /* descriptor of the log */
+/* dumpgs prints every G: state, wait reason and object, stack. On g0 or anywhere in runtime mode. */
 void dumpgs(int fd, const char *why);
-void checkdead(void); /* sched.lock */
+void checkdead(void); /* sched.lock: reports a deadlock, once, when no G can ever run again */
+
+/* ---- text.c ---- */
+struct textrange {
+	uintptr_t lo, hi;
+};
+extern struct textrange textranges[256]; /* executable segments of all objects */
+extern size_t ntextranges;
+void textrangesinit(void);
+bool textpreemptible(uintptr_t pc);
 
 /* ---- what core needs from libc, given by shim at rtinit ---- */
 struct hostops {

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where executable code is: all of it, for dumps; libc's, ld.so's, the vDSO's and our own, in which
+ * a G is never preempted by signal (a lock or half a switch may be in progress there).
+ */
+#include <link.h>
+
+#include "runtime.h"
+
+struct textrange textranges[256];
+size_t ntextranges;
+static struct textrange nopreempt[16];
+static size_t nnopreempt;
+
+static bool
+endswith(const char *path, const char *name)
+{
+	const char *base = path;
+
+	for(; *path; path++)
+		if(*path == '/')
+			base = path + 1;
+	while(*name && *base == *name)
+		base++, name++;
+	return *name == 0;
+}
+
+static int
+object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	const char *n = info->dlpi_name;
+	uintptr_t self = (uintptr_t)rtinit;
+	bool sys = n && (endswith(n, "libc.so.") || endswith(n, "ld-linux") || endswith(n, "linux-vdso") || endswith(n, "libpthread"));
+
+	for(int i = 0; i < info->dlpi_phnum; i++){
+		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
+		struct textrange r = {info->dlpi_addr + ph->p_vaddr, info->dlpi_addr + ph->p_vaddr + ph->p_memsz};
+
+		if(ph->p_type != PT_LOAD || !(ph->p_flags & PF_X))
+			continue;
+		if(ntextranges < nelem(textranges))
+			textranges[ntextranges++] = r;
+		if(*(bool *)arg && nnopreempt < nelem(nopreempt) && (sys || self - r.lo < r.hi - r.lo))
+			nopreempt[nnopreempt++] = r;
+	}
+	return 0;
+}
+
+/* textrangesinit reads the list of loaded objects anew. Takes the dynamic linker's lock. */
+void
+textrangesinit(void)
+{
+	bool first = nnopreempt == 0;
+
+	ntextranges = 0;
+	dl_iterate_phdr(object, &first);
+}
+
+/* textpreemptible tells whether a G may be preempted at pc. Async-signal-safe after textrangesinit. */
+bool
+textpreemptible(uintptr_t pc)
+{
+	for(size_t i = 0; i < nnopreempt; i++)
+		if(pc - nopreempt[i].lo < nopreempt[i].hi - nopreempt[i].lo)
+			return false;
+	return true;
+}
