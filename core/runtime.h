@@ -207,6 +207,13 @@ struct g {
 	uint32_t nointr;     /* this wait is not ended by signals; the G writes before it parks */
 	size_t stacksize;    /* of the mapping, for the caches; 0: user-supplied or main's */
 	struct g *alllink;   /* allgs, append only */
+
+	/* stack.c and tls.c; who makes or frees the G */
+	struct region *region; /* where its stack is from; NULL: none, user-supplied or main's */
+	void *libctls;         /* libc's own TLS block of a G that has lost its stack */
+	uint32_t tidindex;     /* its part of the fake tid, given for good */
+	uint32_t tidgen;
+	uint32_t linkgen;      /* on libc's list of threads if it is the current one */
 };
 
 enum {
@@ -461,6 +468,30 @@ uint64_t newgoid(void);
 /* Foreign threads: a pseudo-G that parks on a futex (Go's needm), made on first use. Its locks and
  * rtenter()/rtexit() are harmless. NULL only without memory. */
 struct g *getgforeign(void);
+
+/* ---- stack.c; user mode or no G at all ---- */
+
+/* stackmapsize is the stacksize of a G with that much usable stack and guard, in bytes; 0 if that is absurd. */
+size_t stackmapsize(size_t size, size_t guardsize);
+/* stackalloc gives a G without one a stack; 0 or EAGAIN. size includes the TCB and static TLS. */
+int stackalloc(struct g *gp, size_t size, size_t guardsize);
+void stackguard(struct g *gp, size_t guardsize); /* changes a dead G's guard */
+void stackfree(struct g *gp);                    /* of a dead G after tlsfree */
+void stackscavenge(int64_t now);                 /* sysmon, about once a second */
+
+/* ---- tls.c (layout of the TCB: tls.h); user mode or no G at all ---- */
+struct tlsops;
+/* tlsinit finds out how libc's threads look, on the main thread. ENOSYS after a line on the log if it cannot. */
+int tlsinit(const struct tlsops *);
+int tlsnew(struct g *gp);    /* a TCB and TLS at the top of gp->stack; sets fsbase and tid; 0 or EAGAIN */
+void tlsreset(struct g *gp); /* makes a dead G's as new, with another tid */
+void tlsexit(struct g *gp);  /* the last thing gp does in user mode */
+void tlsfree(struct g *gp);  /* of a dead G, before its stack goes */
+uintptr_t tlsstacktop(struct g *gp);   /* where its first frame goes, 64-aligned */
+struct g *gfrompthread(uintptr_t th);  /* NULL: a thread of libc's */
+uintptr_t tlsm0(void);                 /* hostops.m0tcb; takes main's TCB from its kernel thread */
+/* In the child of a fork, where libc's list of threads is empty but for the one whose TCB was in force: listed, gp's. */
+void tlsafterfork(struct g *gp, bool listed);
 
 /* ---- runq.c, p.c, m.c ---- */
 void runqput(struct p *, struct g *, bool next);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What tls.c has found out about libc's thread descriptor (TCB, struct pthread).
+ * All offsets are in bytes from the TCB's start, which is the thread's FS base
+ * and its pthread_t. Fixed once tlsinit has returned.
+ */
+#ifndef HEDDLE_TLS_H
+#define HEDDLE_TLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct tcblayout {
+	size_t size;    /* of the descriptor */
+	size_t tlssize; /* of the descriptor and the static TLS below it */
+	size_t align;   /* of the TCB */
+
+	uint32_t list; /* link on the list of threads with stacks of their own */
+	uint32_t tid;
+	uint32_t cancelhandling;
+	uint32_t cleanupjmpbuf; /* where forced unwinding stops */
+	uint32_t result;
+	uint32_t stackblock, stackblocksize;
+	uint32_t res; /* resolver state */
+
+	/* thread-specific data: a table of pointers to blocks of {sequence number, value} */
+	uint32_t specific, specificused;
+	uint32_t nlevel1, nlevel2;
+	uint32_t keydatasize, keydataseq, keydatavalue;
+	uintptr_t keys; /* the process's table of keys */
+	uint32_t keysize, keyseq, keydestr;
+
+	/* thread-local variables of libc's, from the TCB; negative */
+	ptrdiff_t resp, dlerror;
+};
+extern struct tcblayout tcblayout;
+
+/* Bits of cancelhandling. */
+enum { TCB_CANCELED = 0x08, TCB_EXITING = 0x10 };
+
+/* tcbword is a word of gp's TCB: tcbword(gp, tcblayout.result, void *) */
+#define tcbword(gp, off, type) (*(type *)((gp)->fsbase + (uintptr_t)(off)))
+
+/* What tls.c needs of libc and cannot call by itself. */
+struct tlsops {
+	void *(*sym)(const char *name); /* address of a symbol of libc's or ld.so's, or NULL */
+	/* runs fn(arg) on a thread of libc's, on the given stack, and waits for its end; 0 or an errno */
+	int (*runthread)(void *stack, size_t size, void *(*fn)(void *), void *arg);
+};
+
+#endif
