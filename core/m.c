@@ -274,15 +274,17 @@ handoffp(struct p *pp)
 		return;
 	}
 	/* nobody spins and no P is idle: others may have work that this P could steal */
-	if(load_acquire(&sched.nmspinning) + load_acquire(&sched.npidle) == 0 && cas(&sched.nmspinning, 0, 1)){
+	if(gomaxprocs > 1 && load_acquire(&sched.nmspinning) + load_acquire(&sched.npidle) == 0 &&
+	   cas(&sched.nmspinning, 0, 1)){
 		store_relaxed(&sched.needspinning, 0);
 		startm(pp, true);
 		return;
 	}
 	lock(&sched.lock);
 	if(sched.runq.n != 0 || load_acquire(&sched.sigwake) ||
-	   /* the last running P: somebody has to wait in netpoll */
-	   (sched.npidle == gomaxprocs - 1 && load_acquire(&sched.lastpoll) != 0)){
+	   /* the last running P: somebody has to wait for the network and the timers */
+	   (sched.npidle == gomaxprocs - 1 && load_acquire(&sched.lastpoll) != 0 &&
+	    (netpollanywaiters() || timesleepuntil() != 0))){
 		unlock(&sched.lock);
 		startm(pp, false);
 		return;

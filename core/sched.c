@@ -12,8 +12,8 @@
  * This is Dekker's pattern: either the submitter sees no spinner and starts one, or
  * the spinner's second look sees the G. A spinner that finds work stops to be one and then
  * calls wakep itself, so that while there is work another M always looks for more.
- * needspinning covers the one left: the second look found work but no P was idle; the
- * next M that is about to idle its P without having spun then spins.
+ * needspinning covers what is left: there was work but no idle P; the next M that is
+ * about to idle its P without having spun then spins.
  *
  * The order of looking: signals; timers; each 61st tick the global queue and the network; own
  * queue; global queue; network; the others' queues and timers; then the P is given
@@ -63,11 +63,19 @@ wakep(void)
 	if(gomaxprocs == 1)
 		return; /* the one P is the caller's */
 	fence_seqcst(); /* G published before nmspinning is read: pairs with the one in findrunnable */
-	if(load_relaxed(&sched.npidle) == 0 || load_relaxed(&sched.nmspinning) != 0 ||
-	   !cas(&sched.nmspinning, 0, 1))
+	if(load_relaxed(&sched.nmspinning) != 0)
+		return;
+	if(load_relaxed(&sched.npidle) == 0){
+		if(!load_relaxed(&sched.needspinning))
+			store_relaxed(&sched.needspinning, 1);
+		return;
+	}
+	if(!cas(&sched.nmspinning, 0, 1))
 		return;
 	lock(&sched.lock);
 	pp = pidleget();
+	if(pp == NULL)
+		store_relaxed(&sched.needspinning, 1);
 	unlock(&sched.lock);
 	if(pp == NULL){
 		add_fetch(&sched.nmspinning, -1);
