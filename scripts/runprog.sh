@@ -74,9 +74,9 @@ build() {
 	[ "$out" -nt "$src" ] && [ "$out" -nt tests/prog/prog.h ] && return 0
 	flags=$(directive build "$src")
 	case $src in
-	*.c)	$CC -O2 -g -Wall -Wextra -pthread -o "$out" "$src" $flags ;;
+	*.c)	$CC -O2 -g -Wall -Wextra -Wno-unused-parameter -pthread -o "$out" "$src" $flags ;;
 	*.cc)	command -v "$CXX" >/dev/null || return 77
-		$CXX -O2 -g -Wall -Wextra -std=c++17 -pthread -o "$out" "$src" $flags ;;
+		$CXX -O2 -g -Wall -Wextra -Wno-unused-parameter -std=c++17 -pthread -o "$out" "$src" $flags ;;
 	*.rs)	command -v rustc >/dev/null && rustc --version >/dev/null 2>&1 || return 77
 		rustc -O -g -o "$out" "$src" $flags ;;
 	esac > "$log/$name.build" 2>&1

@@ -172,8 +172,8 @@ main(void)
 	OK(pthread_attr_setstacksize(&a, (size_t)1 << 50));
 	EQ(pthread_create(&t, &a, lookdefault, NULL), EAGAIN);
 	OK(pthread_attr_destroy(&a));
-	OK(pthread_create(&t, NULL, lookdefault, &t));
-	CHECK(join(t) == &t);
+	OK(pthread_create(&t, NULL, lookdefault, &done));
+	CHECK(join(t) == &done);
 	puts("ok");
 	return 0;
 }

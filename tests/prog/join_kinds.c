@@ -101,7 +101,7 @@ main(void)
 	OK(pthread_timedjoin_np(t, &r, NULL));
 	CHECK(r == (void *)10);
 
-	/* Self, detached, twice. */
+	/* Self, detached. */
 	join(spawn(joinself, NULL));
 	t = spawn(waitgo, NULL);
 	OK(pthread_detach(t));
@@ -114,12 +114,12 @@ main(void)
 		sem_getvalue(&go, &left);
 	} while(left != 0);
 
+	/* Joined by another than its creator. (A second join at once is undefined: glibc does not notice it.) */
 	t = spawn(waitgo, (void *)11);
 	t2 = spawn(joiner, &t);
 	while(sem_wait(&ready) != 0)
 		;
-	msleep(50);		/* joiner is in its join: a second one is refused */
-	EQ(pthread_join(t, NULL), EINVAL);
+	msleep(20);
 	sem_post(&go);
 	CHECK(join(t2) == (void *)11);
 	puts("ok");
