@@ -120,6 +120,11 @@ $(BUILD)/bench/%_go: tests/bench/%.go
 	$(Q)mkdir -p $(@D)
 	$(Q)GO111MODULE=off GOCACHE=$(abspath $(BUILD))/bench/gocache go build -o $@ $<
 
+$(BUILD)/bench/clients: $(wildcard tests/bench/clients*.[ch]) tests/bench/bench.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BENCH_CC) $(filter %.c,$^)
+
 $(BUILD)/bench/%: tests/bench/%.c tests/bench/bench.c $(wildcard tests/bench/*.h)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)

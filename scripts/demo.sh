@@ -1,19 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# demo.sh: nbdkit, a network block device server that is in Debian and has one thread for
-# each connection, natively and under heddle in turn, with 1,000 and 10,000 connections.
-# Run it by `make demo`. It takes less than two minutes and leaves nothing running.
+# demo.sh: servers of Debian's that have one thread for each connection, natively and under
+# heddle in turn, with 1,000 and 10,000 connections. Run it by `make demo`. It takes less
+# than two minutes and leaves nothing running.
 #
-# nbdkit's worker threads, which would let one connection have several requests on their
-# way, are turned off (-t 1): else it would start 16 more threads for each connection.
-# The load is tests/bench/nbd.c, which checks every answer.
+#   nbdkit    a network block device server. Its worker threads, which would let one
+#             connection have several requests on their way, are turned off (-t 1): else it
+#             would start 16 more threads for each connection.
+#   mariadb   the database server, with a database of its own in a temporary directory.
 #
-# DEMO_CONNECTIONS="1000 10000", DEMO_SECONDS=8 (measured in each of the runs),
-# DEMO_IN_FLIGHT=256 (requests on their way at a time) change it.
+# The load is tests/bench/clients.c, which checks every answer.
+#
+# DEMO_SERVERS="nbdkit", DEMO_CONNECTIONS="1000 10000", DEMO_SECONDS=8 (measured in each of
+# the runs) and DEMO_IN_FLIGHT=256 (requests on their way at a time) change it.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 BUILD=${BUILD:-build}
+servers=${DEMO_SERVERS:-nbdkit}
 connections=${DEMO_CONNECTIONS:-1000 10000}
 seconds=${DEMO_SECONDS:-8}
 inflight=${DEMO_IN_FLIGHT:-256}
@@ -39,6 +43,37 @@ free_port() {
 		(exec 9<> "/dev/tcp/127.0.0.1/$p") 2> /dev/null || { echo "$p"; return; }
 	done
 }
+
+# For each server: the packages it needs, how to prepare it, what to run, how to load it.
+
+nbdkit_needs='nbdkit:nbdkit'
+nbdkit_prepare() { :; }
+nbdkit_command() {
+	command=(nbdkit -f -P "$tmp/pid" -i 127.0.0.1 -p "$1" -t 1 pattern 1T)
+}
+nbdkit_protocol=nbd
+nbdkit_about() { echo "$(nbdkit --version): reads of 512 bytes"; }
+
+mariadb_needs='/usr/sbin/mariadbd:mariadb-server'
+mariadb_prepare() {
+	say "  mariadb: preparing a database" >&2
+	cat > "$tmp/init.sql" <<- 'EOS'
+		create database demo;
+		create table demo.t(id int primary key, v varchar(64)) engine=innodb;
+		insert into demo.t select seq, concat('row ', seq) from demo.seq_1_to_10000;
+	EOS
+	mariadb-install-db --no-defaults --user="$(id -un)" --datadir="$tmp/data" \
+	    --auth-root-authentication-method=normal --skip-test-db > "$tmp/init.log" 2>&1 &&
+	    /usr/sbin/mariadbd --no-defaults --bootstrap --user="$(id -un)" --datadir="$tmp/data" \
+	    < "$tmp/init.sql" >> "$tmp/init.log" 2>&1 || { tail "$tmp/init.log" >&2; return 1; }
+}
+mariadb_command() {
+	command=(/usr/sbin/mariadbd --no-defaults --user="$(id -un)" --datadir="$tmp/data" --socket="$tmp/socket"
+	    --bind-address=127.0.0.1 --port="$1" --pid-file="$tmp/pid" --max-connections=$(($2 + 10)) --back-log=4096
+	    --skip-name-resolve --skip-log-bin --performance-schema=OFF)
+}
+mariadb_protocol=mysql
+mariadb_about() { /usr/sbin/mariadbd --version | sed 's/^.*Ver \([^ ]*\) .*/mariadb \1: rows by primary key/'; }
 
 # start_server COMMAND...: runs it as $server until it listens, which its PID file tells.
 start_server() {
@@ -80,17 +115,18 @@ row() {
 	    "$(value cpu)" "$(value rss)" "$(value threads)" >> "$tmp/table"
 }
 
-# measure NAME CONNECTIONS [COMMAND...]: one run of nbdkit, behind COMMAND.
+# measure SERVER NAME CONNECTIONS [COMMAND...]: one run of SERVER, behind COMMAND.
 measure() {
-	local name=$1 n=$2 port why='' w=$inflight
-	shift 2
+	local server_name=$1 name=$2 n=$3 port why='' w=$inflight protocol=$1_protocol command
+	shift 3
 	[ "$w" -gt "$n" ] && w=$n
-	[ -t 2 ] || say "  $name, $n connections" >&2
+	[ -t 2 ] || say "  $server_name, $n connections, $name" >&2
 	port=$(free_port)
+	"${server_name}_command" "$port" "$n"
 	: > "$tmp/load.out"
-	if start_server "$@" nbdkit -f -P "$tmp/pid" -i 127.0.0.1 -p "$port" -t 1 pattern 1T; then
-		"$BUILD/bench/nbd" "$port" "$n" "$w" "$seconds" "$server" "  $name, $n connections" \
-		    > "$tmp/load.out" < /dev/null &
+	if start_server "$@" "${command[@]}"; then
+		"$BUILD/bench/clients" "${!protocol}" "$port" "$n" "$w" "$seconds" "$server" \
+		    "  $server_name, $n connections, $name" > "$tmp/load.out" < /dev/null &
 		load=$!
 		wait "$load" || why='failed under load'
 		load=''
@@ -107,23 +143,37 @@ measure() {
 	fi
 }
 
-scripts/deps.sh gcc:gcc make:make ld:binutils /usr/include/pthread.h:libc6-dev nbdkit:nbdkit || exit 1
-make --no-print-directory -j"$(nproc)" all "$BUILD/bench/nbd" || exit 1
+needs=
+for s in $servers; do
+	case $s in
+	nbdkit | mariadb)	n=${s}_needs; needs="$needs ${!n}" ;;
+	*)			say "demo.sh: no server $s; there are: nbdkit mariadb" >&2; exit 2 ;;
+	esac
+done
+# shellcheck disable=SC2086
+scripts/deps.sh gcc:gcc make:make ld:binutils /usr/include/pthread.h:libc6-dev $needs || exit 1
+make --no-print-directory -j"$(nproc)" all "$BUILD/bench/clients" || exit 1
 ulimit -S -n "$(ulimit -H -n)"
 
-printf '\n    %-8s %12s %10s %10s %16s %9s %15s\n' '' requests/s 'p50 ms' 'p99 ms' 'CPU us/request' 'RSS MiB' 'kernel threads' > "$tmp/table"
-for n in $connections; do
-	limit=$(ulimit -n)
-	if [ "$limit" != unlimited ] && [ "$limit" -lt $((n + 64)) ]; then
-		say "the limit of $limit descriptors allows no $n connections"
-		n=$((limit - 64))
-	fi
-	printf '  %s connections\n' "$n" >> "$tmp/table"
-	measure native "$n"
-	measure heddle "$n" "$BUILD/heddle" run --
+printf '\n    %-8s %12s %10s %10s %16s %9s %15s\n' '' requests/s 'p50 ms' 'p99 ms' 'CPU us/request' 'RSS MiB' \
+    'kernel threads' > "$tmp/table"
+for s in $servers; do
+	"${s}_prepare" || exit 1
+	for n in $connections; do
+		limit=$(ulimit -n)
+		if [ "$limit" != unlimited ] && [ "$limit" -lt $((n + 64)) ]; then
+			say "the limit of $limit descriptors allows no $n connections"
+			n=$((limit - 64))
+		fi
+		printf '  %s, %s connections\n' "$s" "$n" >> "$tmp/table"
+		measure "$s" native "$n"
+		measure "$s" heddle "$n" "$BUILD/heddle" run --
+	done
 done
 cat "$tmp/table"
 say
-say "nbdkit $(nbdkit --version | awk '{print $2}'), $inflight reads of 512 bytes on their way at a time, on the connections in turn;"
+for s in $servers; do
+	say "$("${s}_about"), $inflight on their way at a time, on the connections in turn."
+done
 say "$seconds s measured in each run, every answer checked; load and server share $(nproc) CPUs."
 exit $failed

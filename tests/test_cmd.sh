@@ -227,7 +227,7 @@ done
 expect "version" 0 '^heddle [0-9]+\.[0-9]+' version
 expect "help" 0 '^usage: heddle run' help
 expect "help run" 0 '--force' help run
-for o in $(sed -n 's/^OPTION(\([a-z]*\),.*/\1/p' "$OLDPWD/shim/options.def"); do
+for o in $(sed -n 's/^OPTION(\([a-z]*\),.*/\1/p' "$OLDPWD/core/options.def"); do
 	expect "help options tells of $o" 0 "^  $o" help options
 done
 heddle help >/dev/full 2>/dev/null

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Load generator for an NBD server (network block device) that exports nbdkit's pattern:
- * a disk on which every 8 bytes, big-endian, are their own offset, so that each answer
- * can be checked.
+ * The clients of a server that has a thread for each connection: what they cost it.
  *
- *	nbd PORT CONNECTIONS IN_FLIGHT SECONDS SERVER_PID LABEL
+ *	clients PROTOCOL PORT CONNECTIONS IN_FLIGHT SECONDS SERVER_PID LABEL
+ *
+ * PROTOCOL: nbd (clients_nbd.c) or mysql (clients_mysql.c); every answer is checked.
  *
  * All connections are made and answered once; this is not measured. Then for SECONDS
- * IN_FLIGHT reads of 512 bytes are kept on their way, each on the connection that has been
- * idle longest: so all connections work in turn, and latency tells of the server, not of
- * the length of a queue made here. When the last answers are in, the difference of the
+ * IN_FLIGHT requests are kept on their way, each on the connection that has been idle
+ * longest: so all connections work in turn, and latency tells of the server, not of the
+ * length of a queue made here. When the last answers are in, the difference of the
  * server's CPU clock is the requests' alone. At the end each connection is closed as the
  * protocol says, and the server must close its side.
  *
@@ -17,14 +17,11 @@
  * connect (ms for all connections), and the server's most rss, pagetables and threads
  * while it worked. A live line that begins with LABEL is kept on standard error if that
  * is a terminal.
- *
- * Protocol: github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md, fixed newstyle
- * handshake, simple replies.
  */
+#include "clients.h"
 #include "bench.h"
 #include "listener.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,38 +33,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { BLOCK = 512, EVENTS = 512, SILENCE_S = 10, TICK_MS = 200 };
+enum { EVENTS = 512, SILENCE_S = 10, TICK_MS = 200 };
 
-#define NBDMAGIC      0x4e42444d41474943ull
-#define IHAVEOPT      0x49484156454f5054ull
-#define REQUEST_MAGIC 0x25609513u
-#define REPLY_MAGIC   0x67446698u
-
-enum { FIXED_NEWSTYLE = 1, NO_ZEROES = 2 };     /* handshake flags */
-enum { OPT_EXPORT_NAME = 1 };
-enum { CMD_READ = 0, CMD_DISC = 2 };
-
-struct request {
-	uint32_t magic;
-	uint16_t flags, type;
-	uint64_t handle, offset;
-	uint32_t length;
-} __attribute__((packed));
-
-struct reply {
-	uint32_t magic, error;
-	uint64_t handle;
-	unsigned char data[BLOCK];
-} __attribute__((packed));
-
-struct conn {
-	int fd;
-	size_t got;             /* bytes of the reply that have come */
-	uint64_t handle, offset, size;
-	int64_t sent_at;
-	struct reply reply;
-};
-
+static const struct protocol *const protocols[] = {&nbd, &mysql};
+static const struct protocol *protocol;
 static int epoll;
 static long port, nconns;
 static pid_t server;
@@ -114,16 +83,16 @@ raise_descriptor_limit(void)
 		die(errno, "RLIMIT_NOFILE");
 }
 
-static void
-receive_all(int fd, void *buf, size_t n)
+void
+receive_all(struct conn *c, void *buf, size_t n)
 {
-	ssize_t got = recv(fd, buf, n, MSG_WAITALL);
+	ssize_t got = recv(c->fd, buf, n, MSG_WAITALL);
 
 	if(got != (ssize_t)n)
 		die(got < 0 ? errno : 0, "handshake: %zd bytes instead of %zu", got, n);
 }
 
-static void
+void
 send_all(struct conn *c, const void *buf, size_t n)
 {
 	/* A connection has one request on its way, which its empty send buffer always takes. */
@@ -131,15 +100,12 @@ send_all(struct conn *c, const void *buf, size_t n)
 		die(errno, "send");
 }
 
-/* Connect and shake hands; the server's thread for this connection then waits for requests. */
+/* Connect and log in; the server's thread for this connection then waits for requests. */
 static void
 open_connection(struct conn *c)
 {
 	struct sockaddr_in addr = loopback(port);
 	struct timeval patience = {.tv_sec = SILENCE_S};
-	struct { uint64_t magic, have; uint16_t flags; } __attribute__((packed)) greeting;
-	struct { uint32_t flags; uint64_t have; uint32_t option, length; } __attribute__((packed)) choice;
-	struct { uint64_t size; uint16_t flags; } __attribute__((packed)) export;
 
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if(c->fd < 0 || setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0)
@@ -147,20 +113,7 @@ open_connection(struct conn *c)
 	if(connect(c->fd, (struct sockaddr *)&addr, sizeof addr) != 0)
 		die(errno, "connect");
 	set_nodelay(c->fd);
-	receive_all(c->fd, &greeting, sizeof greeting);
-	if(be64toh(greeting.magic) != NBDMAGIC || be64toh(greeting.have) != IHAVEOPT)
-		die(0, "port %ld: no NBD server", port);
-	if((be16toh(greeting.flags) & (FIXED_NEWSTYLE | NO_ZEROES)) != (FIXED_NEWSTYLE | NO_ZEROES))
-		die(0, "port %ld: an old kind of NBD server", port);
-	choice.flags = htobe32(FIXED_NEWSTYLE | NO_ZEROES);
-	choice.have = htobe64(IHAVEOPT);
-	choice.option = htobe32(OPT_EXPORT_NAME);
-	choice.length = 0;
-	send_all(c, &choice, sizeof choice);
-	receive_all(c->fd, &export, sizeof export);
-	c->size = be64toh(export.size);
-	if(c->size < BLOCK)
-		die(0, "the exported disk is too small");
+	protocol->login(c);
 }
 
 static void
@@ -181,50 +134,27 @@ connect_all(void)
 static void
 request(struct conn *c)
 {
-	static uint64_t handle, random = 88172645463325252ull;
-	struct request r;
+	static uint64_t number = 88172645463325252ull;
 
-	random ^= random << 13, random ^= random >> 7, random ^= random << 17;
-	c->handle = ++handle;
-	c->offset = random % (c->size / BLOCK) * BLOCK;
+	number ^= number << 13, number ^= number >> 7, number ^= number << 17;
 	c->got = 0;
-	r = (struct request){.magic = htobe32(REQUEST_MAGIC), .type = htobe16(CMD_READ),
-	    .handle = htobe64(c->handle), .offset = htobe64(c->offset), .length = htobe32(BLOCK)};
 	c->sent_at = now_ns();
-	send_all(c, &r, sizeof r);
+	protocol->request(c, number);
 	inflight++;
-}
-
-static void
-check(const struct conn *c)
-{
-	const struct reply *r = &c->reply;
-
-	if(be32toh(r->magic) != REPLY_MAGIC || be64toh(r->handle) != c->handle)
-		die(0, "the reply is none to this request");
-	if(r->error != 0)
-		die((int)be32toh(r->error), "the server reports an error");
-	for(uint64_t i = 0; i < BLOCK; i += 8) {
-		uint64_t word;
-
-		memcpy(&word, r->data + i, sizeof word);
-		if(be64toh(word) != c->offset + i)
-			die(0, "wrong data at offset %llu", (unsigned long long)(c->offset + i));
-	}
 }
 
 /* Take what has come; true if that completes a reply. */
 static int
 receive(struct conn *c)
 {
-	ssize_t n = recv(c->fd, (char *)&c->reply + c->got, sizeof c->reply - c->got, MSG_DONTWAIT);
+	ssize_t n = recv(c->fd, c->reply + c->got, sizeof c->reply - c->got, MSG_DONTWAIT);
 
 	if(n < 0 && errno == EAGAIN)
 		return 0;
 	if(n <= 0)
 		die(n < 0 ? errno : 0, "the server closed a connection");
 	c->got += (size_t)n;
-	return c->got == sizeof c->reply;
+	return protocol->complete(c);
 }
 
 static void
@@ -282,7 +212,7 @@ work(long most, long least, int64_t end)
 			if(!receive(c))
 				continue;
 			record(now_ns() - c->sent_at);
-			check(c);
+			protocol->check(c);
 			inflight--;
 			idle[(idle_first + nidle++) % nconns] = c;
 		}
@@ -299,11 +229,10 @@ work(long most, long least, int64_t end)
 static void
 disconnect_all(void)
 {
-	struct request bye = {.magic = htobe32(REQUEST_MAGIC), .type = htobe16(CMD_DISC)};
 	char c;
 
 	for(long i = 0; i < nconns; i++)
-		send_all(&conns[i], &bye, sizeof bye);
+		protocol->logout(&conns[i]);
 	for(long i = 0; i < nconns; i++) {
 		ssize_t n = recv(conns[i].fd, &c, 1, 0);
 
@@ -313,17 +242,27 @@ disconnect_all(void)
 	}
 }
 
+static const struct protocol *
+named(const char *name)
+{
+	for(size_t i = 0; i < sizeof protocols / sizeof protocols[0]; i++)
+		if(strcmp(protocols[i]->name, name) == 0)
+			return protocols[i];
+	die(0, "no protocol %s", name);
+}
+
 int
 main(int argc, char **argv)
 {
-	if(argc != 7)
-		die(0, "usage: nbd PORT CONNECTIONS IN_FLIGHT SECONDS SERVER_PID LABEL");
-	port = number("PORT", argv[1], 1, 65535);
-	nconns = number("CONNECTIONS", argv[2], 1, 1000000);
-	long most = number("IN_FLIGHT", argv[3], 1, nconns);
-	long seconds = number("SECONDS", argv[4], 1, 3600);
-	server = (pid_t)number("SERVER_PID", argv[5], 1, 1L << 30);
-	label = argv[6];
+	if(argc != 8)
+		die(0, "usage: clients PROTOCOL PORT CONNECTIONS IN_FLIGHT SECONDS SERVER_PID LABEL");
+	protocol = named(argv[1]);
+	port = number("PORT", argv[2], 1, 65535);
+	nconns = number("CONNECTIONS", argv[3], 1, 1000000);
+	long most = number("IN_FLIGHT", argv[4], 1, nconns);
+	long seconds = number("SECONDS", argv[5], 1, 3600);
+	server = (pid_t)number("SERVER_PID", argv[6], 1, 1L << 30);
+	label = argv[7];
 
 	raise_descriptor_limit();
 	epoll = epoll_create1(EPOLL_CLOEXEC);
