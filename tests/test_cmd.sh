@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# test_cmd.sh: the heddle command. Needs build/heddle and a C compiler.
+# test_cmd.sh: the heddle command. Run at the top of the tree; needs build/heddle and a C compiler.
 #
 # A library of our own is preloaded (-l) that writes "loaded" to the file
 # $PROBE: so each case knows whether preloading took place, and none depends on
 # the runtime. What is refused as hopeless is shown to be hopeless: with
 # --force it runs, and the probe is not loaded.
-BUILD=${BUILD:-build}
+BUILD=$(readlink -f "${BUILD:-build}")
 CC=${CC:-cc}
+TOP=$PWD
 HEDDLE=$(readlink -f "$BUILD/heddle") || exit 1
 T=$(mktemp -d) || exit 1
 trap 'rm -rf "$T"' EXIT
@@ -227,9 +228,28 @@ done
 expect "version" 0 '^heddle [0-9]+\.[0-9]+' version
 expect "help" 0 '^usage: heddle run' help
 expect "help run" 0 '--force' help run
-for o in $(sed -n 's/^OPTION(\([a-z]*\),.*/\1/p' "$OLDPWD/core/options.def"); do
+for o in $(sed -n 's/^OPTION(\([a-z]*\),.*/\1/p' "$TOP/core/options.def"); do
 	expect "help options tells of $o" 0 "^  $o" help options
 done
+# make install and uninstall, with the places that this build was made for.
+if [ -e "$BUILD/libheddle.so" ]; then
+	if make -s -C "$TOP" BUILD="$BUILD" DESTDIR="$T/stage" PREFIX=/usr/local install >make.log 2>&1; then
+		installed=$T/stage/usr/local
+		is "install puts three files" "$(cd "$installed" && find . -type f | sort | tr '\n' ' ')" \
+		    "./bin/heddle ./lib/libheddle.so ./share/man/man1/heddle.1 "
+		is "the installed command finds its library" "$(envof "$installed/bin/heddle" run -- env)" \
+		    "LD_PRELOAD=$installed/lib/libheddle.so "
+		is "the manual has the list of options" "$(grep -c '^\.It Cm [a-z]*\( Ns = Ns Ar .*\)*$' "$installed/share/man/man1/heddle.1")" \
+		    "$(grep -c '^OPTION(' "$TOP/core/options.def")"
+		make -s -C "$TOP" BUILD="$BUILD" DESTDIR="$T/stage" PREFIX=/usr/local uninstall >make.log 2>&1
+		is "uninstall leaves no file" "$(find "$T/stage" ! -type d)" ""
+	else
+		notok "make install" "$(tail -n 3 make.log)"
+	fi
+else
+	skip "make install" "no libheddle.so in $BUILD"
+fi
+
 heddle help >/dev/full 2>/dev/null
 [ $? -ne 0 ] && ok "a full disk is noticed" || notok "a full disk is noticed" "status 0"
 
