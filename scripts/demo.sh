@@ -110,9 +110,9 @@ value() { awk -F '\t' -v k="$1" '$1 == k {print $2}' "$tmp/load.out"; }
 
 # row NAME: the line of the table for the run just made.
 row() {
-	printf '    %-8s %12.0f %10.2f %10.2f %16.1f %9.1f %15.0f\n' "$1" "$(value rate)" \
+	printf '    %-8s %12.0f %10.2f %10.2f %16.1f %9.1f %11.1f %15.0f\n' "$1" "$(value rate)" \
 	    "$(awk "BEGIN {print $(value latency.p50) / 1000}")" "$(awk "BEGIN {print $(value latency.p99) / 1000}")" \
-	    "$(value cpu)" "$(value rss)" "$(value threads)" >> "$tmp/table"
+	    "$(value cpu)" "$(value rss)" "$(value kernel)" "$(value threads)" >> "$tmp/table"
 }
 
 # measure SERVER NAME CONNECTIONS [COMMAND...]: one run of SERVER, behind COMMAND.
@@ -155,8 +155,8 @@ scripts/deps.sh gcc:gcc make:make ld:binutils /usr/include/pthread.h:libc6-dev $
 make --no-print-directory -j"$(nproc)" all "$BUILD/bench/clients" || exit 1
 ulimit -S -n "$(ulimit -H -n)"
 
-printf '\n    %-8s %12s %10s %10s %16s %9s %15s\n' '' requests/s 'p50 ms' 'p99 ms' 'CPU us/request' 'RSS MiB' \
-    'kernel threads' > "$tmp/table"
+printf '\n    %-8s %12s %10s %10s %16s %9s %11s %15s\n' '' requests/s 'p50 ms' 'p99 ms' 'CPU us/request' 'RSS MiB' \
+    'kernel MiB' 'kernel threads' > "$tmp/table"
 for s in $servers; do
 	"${s}_prepare" || exit 1
 	for n in $connections; do
@@ -175,5 +175,6 @@ say
 for s in $servers; do
 	say "$("${s}_about"), $inflight on their way at a time, on the connections in turn."
 done
+say "kernel MiB: page tables and kernel stacks, which RSS leaves out."
 say "$seconds s measured in each run, every answer checked; load and server share $(nproc) CPUs."
 exit $failed
