@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who waits at which address: the queues under everything that Gs wait for each other
+ * with (Go's semaRoot). A mutex, a condition variable, a futex word is nothing but its own few
+ * bytes until someone has to wait; then the waiters are found here, by the object's address.
+ *
+ * A waiter, in runtime mode:
+ *
+ *	root = semalock(key);
+ *	... look at the object once more: does it have to wait? ...
+ *	w.gp = gp; w.seq = parkprep(gp); w.key = key;
+ *	semaenqueue(root, &w, false);
+ *	semaunlock(root);
+ *	why = park(gp, Wmutex, m, deadline);
+ *	if(why != WAKE_READY && (root = semacancel(&w)) != NULL)
+ *		semaunlock(root);
+ *
+ * A waker:
+ *
+ *	root = semalock(key);
+ *	... change the object ...
+ *	while((w = semafirst(root, key)) != NULL && !semawake(root, w, &list))
+ *		;
+ *	semaunlock(root);
+ *	semaready(&list);
+ *
+ * Nothing is lost since both look at the object under the bucket's lock. Objects
+ * that let a waker go past without the lock have in themselves a mark that someone
+ * waits, set under the lock before the waiter looks at them for the last time;
+ * futex words have none, and for them there is semaidle().
+ *
+ * An entry lives on its waiter's stack. It belongs to the bucket's lock while it is on a queue and
+ * to the waiter when it is not; semadequeue's last access to it is the store that takes it
+ * off, so a waiter that finds itself off the queue needs no lock to leave. What a waker wants
+ * to tell the waiter it writes into the entry before it takes it off.
+ */
+#ifndef HEDDLE_SEMA_H
+#define HEDDLE_SEMA_H
+
+#include "runtime.h"
+
+struct semaroot {
+	struct mutex lock cachealigned;
+	uint32_t nwait;        /* entries in this bucket; lock, atomic reads */
+	struct semawait *tree; /* first waiters of the bucket's addresses; lock */
+};
+
+struct semawait {
+	struct g *gp;
+	uint64_t seq;  /* of the park; see parkprep */
+	uintptr_t key; /* address waited at */
+	struct semaroot *root; /* atomic: bucket whose queue it is on, or NULL */
+
+	/* the queue of an address: from its first waiter on; bucket's lock */
+	struct semawait *next, *prev;
+	struct semawait *tail; /* first waiter only */
+	/* treap of the first waiters, by key */
+	struct semawait *parent, *left, *right;
+	uint32_t prio;
+
+	/* not this file's: what waiter and waker tell each other */
+	uint32_t flags;
+	uint32_t bitset;
+	int64_t since; /* ns, when its owner began to wait, or 0 */
+	void *arg;
+};
+
+struct semaroot *semarootof(uintptr_t key);
+
+/* semalock locks the bucket of key. Runtime mode, here and below. */
+static inline struct semaroot *
+semalock(uintptr_t key)
+{
+	struct semaroot *root = semarootof(key);
+
+	lock(&root->lock);
+	return root;
+}
+
+static inline void
+semaunlock(struct semaroot *root)
+{
+	unlock(&root->lock);
+}
+
+/* Both buckets of a pair, which may be one; in the order of their places, so that two who do so never wait for each other. */
+void semalock2(struct semaroot *, struct semaroot *);
+void semaunlock2(struct semaroot *, struct semaroot *);
+
+/* semafirst returns the longest waiting entry of key, or NULL; semafirst(..)->next is the one after it. */
+struct semawait *semafirst(struct semaroot *, uintptr_t key);
+/* semaenqueue adds w, whose gp, seq and key are set, behind those of its key, or before them. */
+void semaenqueue(struct semaroot *, struct semawait *w, bool front);
+/* semadequeue takes w off. Its owner may return from that moment on, and w be gone. */
+void semadequeue(struct semaroot *, struct semawait *w);
+/* semarequeue moves w behind those of another key without its ever being off a queue. Both locks held. */
+void semarequeue(struct semaroot *from, struct semaroot *to, struct semawait *w, uintptr_t key);
+
+/* semawake takes w off and claims its G, which goes on list if it has to be made runnable: semaready(list) after
+ * the unlock. False if something else has woken it: look for another. */
+bool semawake(struct semaroot *, struct semawait *w, struct glist *list);
+void semaready(struct glist *list);
+
+/* semacancel is for the waiter after park has returned another thing than WAKE_READY: it takes its
+ * entry off and returns the bucket, locked; or NULL if it is off already. */
+struct semaroot *semacancel(struct semawait *w);
+
+/*
+ * semaidle says that nobody waits at key. It takes no lock, and is for wakers that changed a
+ * word which tells nothing of waiters. It is a Dekker lock:
+ *
+ *	waiter, under the lock              waker
+ *	nwait++ (semaenqueue)               *word = new
+ *	fence_seqcst()                      fence_seqcst(), in here
+ *	look at *word: still old? park      look at nwait: 0? nobody
+ *
+ * Of two sequentially consistent fences one comes first: either the waiter sees the
+ * new word, or the waker sees the waiter.
+ */
+bool semaidle(uintptr_t key);
+
+/* semafork: in the child of fork, where only the calling G is left, nobody waits. */
+void semafork(void);
+
+#endif
