@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pthread_cond_*.
+ *
+ * A private condition variable is a queue in sema.c and one byte in the object: CONDMARK in the top byte of
+ * __wrefs says that the queue is not empty. It is written under the lock of the bucket only. In
+ * glibc __wrefs counts waiters from bit 3 on and holds flags below that; so a signal
+ * looks, as glibc's does, at this one word, and nothing else happens when nobody waits. The
+ * byte is stored as a byte, hence threads that wait in libc's way may count in the other
+ * three at the same time.
+ *
+ * That look needs no fence. Who signals has changed, while it held the mutex, what the waiter looked at while it
+ * held the mutex. If the waiter came first then its mark was set before it unlocked, so
+ * before the signaller locked, and is seen. If it came second it saw the change and does not wait.
+ *
+ * Waiting: the entry is queued, then the mutex unlocked, then the G parks; a signal in between finds the
+ * entry and claims it. A woken waiter never touches the object again, so it may be destroyed
+ * as soon as the broadcast that woke everybody has returned.
+ *
+ * Whose wait it is, is decided by the mutex: a mutex that is heddle's can be used in this process only, so all
+ * who wait with it do so here, even if the condition variable is process-shared. With a mutex
+ * that is libc's (process-shared) and a process-shared condition variable the wait is libc's. To
+ * signal one that is process-shared is therefore to signal both here and there.
+ */
+#include "sync.h"
+
+/* __wrefs */
+enum {
+	CSHARED = 1,
+	CMONOTONIC = 2,
+	CDESTROYING = 4,
+};
+#define CONDMARK 0x80u
+#define CCOUNT   0x00fffff8u /* libc's waiters */
+
+static inline uint32_t
+wrefs(const pthread_cond_t *c)
+{
+	return load_relaxed(&c->__data.__wrefs);
+}
+
+static inline void
+setmark(pthread_cond_t *c, uint8_t mark)
+{
+	/* The top byte: little-endian machines only, which all that heddle runs on are. */
+	store_relaxed((uint8_t *)&c->__data.__wrefs + 3, mark);
+}
+
+/* condleft: an entry of c has gone. The bucket is locked. */
+static inline void
+condleft(struct semaroot *root, pthread_cond_t *c)
+{
+	if(semafirst(root, (uintptr_t)c) == NULL)
+		setmark(c, 0);
+}
+
+/* condwake wakes up to n waiters, in runtime mode; it returns how many. */
+static int
+condwake(pthread_cond_t *c, int n)
+{
+	struct glist list = {0};
+	struct semaroot *root = semalock((uintptr_t)c);
+	struct semawait *w;
+	int woken = 0;
+
+	while(woken < n && (w = semafirst(root, (uintptr_t)c)) != NULL)
+		if(mutexadopt(w->arg, root, w) || semawake(root, w, &list))
+			woken++;
+	condleft(root, c);
+	semaunlock(root);
+	semaready(&list);
+	return woken;
+}
+
+/* The mutex could not be unlocked: back out of the wait. */
+static void
+condabort(struct g *gp, pthread_cond_t *c, struct semawait *w)
+{
+	struct semaroot *root = semacancel(w);
+	enum wakewhy why;
+
+	if(root){
+		condleft(root, c);
+		semaunlock(root);
+	}
+	if(!parkabort(gp, &why) && why == WAKE_READY)
+		condwake(c, 1); /* that signal was another waiter's */
+}
+
+/*
+ * condsleep parks the waiter, and takes its entry back if no signal did. It returns ETIMEDOUT or 0;
+ * *w is the entry if it was woken as a waiter of the mutex, else NULL.
+ */
+static int
+condsleep(struct g *gp, pthread_cond_t *c, struct deadline *d, struct semawait **w)
+{
+	struct semaroot *root;
+	struct semawait *e = *w;
+	enum wakewhy why = semasleep(gp, Wcond, c, d);
+
+	if(why == WAKE_READY){
+		if(!(e->flags & SW_MOVED))
+			*w = NULL;
+		return 0;
+	}
+	*w = NULL;
+	if((root = semacancel(e)) != NULL){
+		if(!(e->flags & SW_MOVED))
+			condleft(root, c);
+		semaunlock(root);
+	}
+	if(why == WAKE_SIGNAL){
+		/* Handlers run without the mutex. The caller sees a spurious wake-up. */
+		runhandlers(gp);
+		return 0;
+	}
+	if(e->flags & SW_MOVED)
+		return 0; /* signalled before its time was up */
+	return deadlinepast(d) ? ETIMEDOUT : 0;
+}
+
+/* condwait: d->when is set, or d is NULL. */
+static int
+condwait(struct g *gp, pthread_cond_t *c, pthread_mutex_t *m, struct deadline *d)
+{
+	struct semawait entry = {.gp = gp, .key = (uintptr_t)c, .arg = m};
+	struct semawait *w = &entry;
+	struct semaroot *root;
+	int r, result;
+
+	rtenter(gp);
+	root = semalock((uintptr_t)c);
+	entry.seq = parkprep(gp);
+	semaenqueue(root, &entry, false);
+	setmark(c, CONDMARK);
+	semaunlock(root);
+	r = mutexrelease(gp, m, 0);
+	if(unlikely(r != 0)){
+		condabort(gp, c, &entry);
+		rtexit(gp);
+		return r;
+	}
+	result = condsleep(gp, c, d, &w);
+	r = mutexretake(gp, m, w);
+	rtexit(gp);
+	return r != 0 ? r : result;
+}
+
+/* condhere says that a wait with m is ours. */
+static inline bool
+condhere(struct g *gp, const pthread_cond_t *c, const pthread_mutex_t *m)
+{
+	return gp != NULL && !((wrefs(c) & CSHARED) && mutexnative(m));
+}
+
+EXPORT int
+pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
+{
+	struct g *gp = syncg();
+
+	if(!condhere(gp, c, m))
+		return blockingcall(gp, libc.pthread_cond_wait(c, m));
+	return condwait(gp, c, m, NULL);
+}
+
+EXPORT int
+pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *abstime)
+{
+	struct g *gp = syncg();
+	struct deadline d = {.ts = abstime};
+
+	if(!condhere(gp, c, m))
+		return blockingcall(gp, libc.pthread_cond_timedwait(c, m, abstime));
+	d.clock = wrefs(c) & CMONOTONIC ? CLOCK_MONOTONIC : CLOCK_REALTIME;
+	if(deadlineset(&d) != 0)
+		return EINVAL;
+	return condwait(gp, c, m, &d);
+}
+
+EXPORT int
+pthread_cond_clockwait(pthread_cond_t *c, pthread_mutex_t *m, clockid_t clock, const struct timespec *abstime)
+{
+	struct g *gp = syncg();
+	struct deadline d = {.clock = clock, .ts = abstime};
+
+	if(!condhere(gp, c, m))
+		return blockingcall(gp, libc.pthread_cond_clockwait(c, m, clock, abstime));
+	if(!validclock(clock) || deadlineset(&d) != 0)
+		return EINVAL;
+	return condwait(gp, c, m, &d);
+}
+
+static noinline int
+signalslow(pthread_cond_t *c, int n)
+{
+	struct g *gp = syncg();
+	uint32_t refs = wrefs(c);
+	int woken = 0;
+
+	if(gp != NULL && (refs & CONDMARK << 24)){
+		rtenter(gp);
+		woken = condwake(c, n);
+		rtexit(gp);
+		/* c may be gone by now, if all that waited were ours. */
+	}
+	if(woken < n && (refs & (CCOUNT | CSHARED)))
+		return n == 1 ? libc.pthread_cond_signal(c) : libc.pthread_cond_broadcast(c);
+	return 0;
+}
+
+EXPORT int
+pthread_cond_signal(pthread_cond_t *c)
+{
+	if(likely((wrefs(c) & ~(CMONOTONIC | CDESTROYING)) == 0))
+		return 0;
+	return signalslow(c, 1);
+}
+
+EXPORT int
+pthread_cond_broadcast(pthread_cond_t *c)
+{
+	if(likely((wrefs(c) & ~(CMONOTONIC | CDESTROYING)) == 0))
+		return 0;
+	return signalslow(c, INT_MAX);
+}
+
+/* libc's waits until those it has woken have left the object. Ours have left it already. */
+EXPORT int
+pthread_cond_destroy(pthread_cond_t *c)
+{
+	struct g *gp = syncg();
+
+	if(gp == NULL || (wrefs(c) & (CCOUNT | CSHARED)))
+		return blockingcall(gp, libc.pthread_cond_destroy(c));
+	setmark(c, 0);
+	return 0;
+}

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pthread_mutex_*.
+ *
+ * The lock word is glibc's:
+ *
+ *	0  free
+ *	1  locked
+ *	2  locked, and someone waits
+ *
+ * or, in a mutex with priority inheritance, 0, the owner's tid, the owner's tid with
+ * FUTEX_WAITERS. (Gs have no kernel priority to inherit, so such a mutex is a mutex like others.
+ * libc's would hand the tid to the kernel, which does not know it.)
+ *
+ * Locking a free mutex is one compare-and-swap, and so is unlocking one that nobody
+ * waits for. All else happens under the lock of the mutex's bucket in sema.c, in which
+ * a word of the last kind does not change but by who holds that lock.
+ *
+ * Unlocking with waiters sets the word to 0 and wakes the first one, which then has to
+ * fight for the mutex like everybody: who runs now gets it at once, as in glibc. To hand it
+ * over would make all others wait until the woken one has been scheduled, again and again.
+ * A waiter that is beaten goes back to the front of the queue; if it has waited
+ * for a millisecond by then the next unlock does hand the mutex to it, and yields: as in
+ * Go, nobody starves.
+ *
+ * No wake-up is lost: if there are entries in the queue and the bucket is unlocked then
+ *
+ *	(a) the word says so, and the holder's unlock will come here, or
+ *	(b) a waiter that was woken with SW_MORE set is on its way. It either gets the
+ *	    mutex, and sets the word to "someone waits", or queues again, which does the same.
+ *
+ * A waiter queues only after it has marked the word (a). An unlock takes an entry off: if that was the last
+ * one nothing is claimed any more, and if not the woken waiter is told so (b). A waiter whose time is up
+ * or that has a signal to handle was not woken by an unlock (one of the two claims fails, and
+ * the unlock takes the next), so it has nothing to pass on.
+ *
+ * The mutex may be destroyed and its memory be unmapped as soon as another thread can have got and released
+ * it: after the store that frees the word nothing but its address is used.
+ */
+#include "sync.h"
+
+#define STARVENS MSEC /* after which a mutex is handed over */
+#define SPINS    60   /* looks at the word before parking, with several Ps */
+
+/* bits of __kind, as in glibc */
+enum {
+	KTYPE = 3,
+	KNORMAL = 0,
+	KRECURSIVE = 1,
+	KERRORCHECK = 2,
+	KROBUST = 16,
+	KINHERIT = 32,
+	KPROTECT = 64,
+	KSHARED = 128,
+	KNATIVE = KROBUST | KPROTECT | KSHARED, /* also of a destroyed one, whose kind is -1 */
+};
+
+static inline uint32_t *
+lockword(pthread_mutex_t *m)
+{
+	return (uint32_t *)&m->__data.__lock;
+}
+
+static inline int
+kindof(const pthread_mutex_t *m)
+{
+	return load_relaxed(&m->__data.__kind);
+}
+
+/* The word's value when gp holds m, and nobody waits. */
+static inline uint32_t
+ownword(const struct g *gp, const pthread_mutex_t *m)
+{
+	return kindof(m) & KINHERIT ? gp->tid : 1;
+}
+
+/* The word v, of a locked mutex, with the mark that someone waits. */
+static inline uint32_t
+withwaiters(const pthread_mutex_t *m, uint32_t v)
+{
+	return kindof(m) & KINHERIT ? v | FUTEX_WAITERS : 2;
+}
+
+bool
+mutexnative(const pthread_mutex_t *m)
+{
+	return kindof(m) & KNATIVE;
+}
+
+/* gp has got m. */
+static inline void
+setowner(struct g *gp, pthread_mutex_t *m, unsigned users)
+{
+	m->__data.__owner = gp->tid;
+	m->__data.__nusers += users;
+	if((kindof(m) & KTYPE) == KRECURSIVE)
+		m->__data.__count = 1;
+}
+
+/* trytake locks m if that can be done at once. 0, EBUSY, or EAGAIN and EDEADLK if gp has it already. */
+static int
+trytake(struct g *gp, pthread_mutex_t *m, unsigned users)
+{
+	int type = kindof(m) & KTYPE;
+
+	if((uint32_t)load_relaxed(&m->__data.__owner) == gp->tid){
+		if(type == KRECURSIVE){
+			if(m->__data.__count + 1 == 0)
+				return EAGAIN;
+			m->__data.__count++;
+			return 0;
+		}
+		if(type == KERRORCHECK)
+			return EDEADLK;
+	}
+	if(!cas(lockword(m), 0, ownword(gp, m)))
+		return EBUSY;
+	setowner(gp, m, users);
+	return 0;
+}
+
+/*
+ * spin watches a locked mutex for a moment: true if it has got it. Worth it only if the holder runs on another
+ * P, and gp keeps nothing else from running.
+ */
+static bool
+spin(struct g *gp, pthread_mutex_t *m)
+{
+	struct m *mp = gp->m;
+	int i;
+
+	if(gomaxprocs == 1 || mp == NULL || mp->p == NULL || !runqempty(mp->p))
+		return false;
+	if(load_relaxed(&sched.npidle) + load_relaxed(&sched.nmspinning) + 1 >= gomaxprocs)
+		return false;
+	for(i = 0; i < SPINS; i++){
+		if(load_relaxed(lockword(m)) == 0 && cas(lockword(m), 0, ownword(gp, m)))
+			return true;
+		cpurelax();
+	}
+	return false;
+}
+
+/*
+ * queueup gets m or puts w on its queue. Before that it marks the word, so that the unlock comes to the
+ * bucket, whose lock it has to wait for. True if m is got.
+ */
+static bool
+queueup(struct g *gp, pthread_mutex_t *m, struct semawait *w, bool front)
+{
+	struct semaroot *root = semalock(w->key);
+	uint32_t *word = lockword(m);
+	uint32_t own = ownword(gp, m);
+	uint32_t v;
+
+	for(;;){
+		v = load_relaxed(word);
+		if(v == 0){
+			if(!cas(word, 0, semafirst(root, w->key) ? withwaiters(m, own) : own))
+				continue;
+			semaunlock(root);
+			return true;
+		}
+		if(v == withwaiters(m, v) || cas(word, v, withwaiters(m, v)))
+			break;
+	}
+	w->seq = parkprep(gp);
+	semaenqueue(root, w, front);
+	semaunlock(root);
+	return false;
+}
+
+/* woken: an unlock has woken w. True if gp has m now. */
+static bool
+woken(struct g *gp, pthread_mutex_t *m, struct semawait *w)
+{
+	uint32_t own = ownword(gp, m);
+
+	if(w->flags & SW_HANDOFF)
+		return true;
+	if(cas(lockword(m), 0, w->flags & SW_MORE ? withwaiters(m, own) : own))
+		return true;
+	if(w->since != 0 && nanotime() - w->since >= STARVENS)
+		w->flags |= SW_STARVING;
+	return false;
+}
+
+/*
+ * locksleep waits for m, in runtime mode. waswoken: w has been on m's queue, and was woken.
+ * 0, or ETIMEDOUT.
+ */
+static int
+locksleep(struct g *gp, pthread_mutex_t *m, struct deadline *d, struct semawait *w, bool waswoken)
+{
+	struct semaroot *root;
+	enum wakewhy why;
+
+	for(;;){
+		if(waswoken && woken(gp, m, w))
+			return 0;
+		if(w->since == 0)
+			w->since = nanotime();
+		if(queueup(gp, m, w, waswoken))
+			return 0;
+		why = semasleep(gp, Wmutex, m, d);
+		waswoken = why == WAKE_READY;
+		if(waswoken)
+			continue;
+		if((root = semacancel(w)) != NULL)
+			semaunlock(root);
+		if(why == WAKE_SIGNAL)
+			runhandlers(gp);
+		else if(deadlinepast(d))
+			return ETIMEDOUT;
+	}
+}
+
+static inline void
+waitinit(struct semawait *w, struct g *gp, pthread_mutex_t *m)
+{
+	w->gp = gp;
+	w->key = (uintptr_t)m;
+	w->flags = 0;
+	w->since = 0;
+}
+
+/* All but the fast path of locking. d is NULL, or its when is not yet set: ts is looked at only if we have to wait. */
+static noinline int
+mutexlock(struct g *gp, pthread_mutex_t *m, struct deadline *d)
+{
+	struct semawait w;
+	int r;
+
+	r = trytake(gp, m, 1);
+	if(r != EBUSY)
+		return r;
+	if(d && (r = deadlineset(d)) != 0)
+		return r;
+	rtenter(gp);
+	r = 0;
+	if(!spin(gp, m)){
+		waitinit(&w, gp, m);
+		r = locksleep(gp, m, d, &w, false);
+	}
+	if(r == 0)
+		setowner(gp, m, 1);
+	rtexit(gp);
+	return r;
+}
+
+/*
+ * wakenext unlocks m and wakes the first waiter. True if the mutex has been handed over: then the
+ * caller had better yield. As in glibc, a mutex that was not locked stays as it is, and one
+ * that another thread holds is unlocked.
+ */
+static bool
+wakenext(pthread_mutex_t *m)
+{
+	struct glist list = {0};
+	struct semawait *w;
+	struct semaroot *root = semalock((uintptr_t)m);
+	uint32_t *word = lockword(m);
+	bool handoff = false, found = false;
+	uint32_t own, v;
+
+	while((v = load_relaxed(word)) == 0 || v != withwaiters(m, v)){
+		if(v == 0 || cas(word, v, 0)){
+			semaunlock(root);
+			return false;
+		}
+	}
+	while(!found && (w = semafirst(root, (uintptr_t)m)) != NULL){
+		if(w->next)
+			w->flags |= SW_MORE;
+		else
+			w->flags &= ~SW_MORE;
+		handoff = w->flags & SW_STARVING;
+		if(handoff){
+			/* Before the claim: from then on it may be unlocked. */
+			own = ownword(w->gp, m);
+			store_release(word, w->next ? withwaiters(m, own) : own);
+			w->flags |= SW_HANDOFF;
+		}
+		found = semawake(root, w, &list);
+	}
+	handoff &= found;
+	if(!handoff)
+		store_release(word, 0);
+	semaunlock(root);
+	if(found)
+		semaready(&list);
+	else
+		kernelwake(word, 1);
+	return handoff;
+}
+
+/* The second half of an unlock, in runtime mode: the word is not what a lock without waiters has. */
+static void
+unlockmarked(struct g *gp, pthread_mutex_t *m, bool yield)
+{
+	if(wakenext(m) && yield && !(gp->flags & GF_FOREIGN))
+		gosched();
+}
+
+/* disown checks that gp may unlock m and undoes setowner. An errno, or 0; *again: it stays locked by gp. */
+static inline int
+disown(struct g *gp, pthread_mutex_t *m, unsigned users, bool *again)
+{
+	int type = kindof(m) & KTYPE;
+
+	*again = false;
+	if(type == KRECURSIVE || type == KERRORCHECK){
+		if((uint32_t)m->__data.__owner != gp->tid)
+			return EPERM;
+		if(type == KERRORCHECK && load_relaxed(lockword(m)) == 0)
+			return EPERM;
+		if(type == KRECURSIVE && --m->__data.__count != 0){
+			*again = true;
+			return 0;
+		}
+	}
+	m->__data.__owner = 0;
+	m->__data.__nusers -= users;
+	return 0;
+}
+
+int
+mutexrelease(struct g *gp, pthread_mutex_t *m, unsigned users)
+{
+	bool again;
+	int r;
+
+	if(mutexnative(m))
+		return libc.pthread_mutex_unlock(m);
+	r = disown(gp, m, users, &again);
+	if(r == 0 && !again && !cas(lockword(m), ownword(gp, m), 0))
+		unlockmarked(gp, m, false);
+	return r;
+}
+
+static int
+nativeretake(struct g *gp, pthread_mutex_t *m)
+{
+	int r;
+
+	if(gp->flags & GF_FOREIGN)
+		return libc.pthread_mutex_lock(m);
+	entersyscall(gp);
+	r = libc.pthread_mutex_lock(m);
+	exitsyscall(gp);
+	return r;
+}
+
+int
+mutexretake(struct g *gp, pthread_mutex_t *m, struct semawait *w)
+{
+	struct semawait own;
+	int r;
+
+	if(mutexnative(m))
+		return nativeretake(gp, m);
+	if(w == NULL){
+		r = trytake(gp, m, 0);
+		if(r != EBUSY)
+			return r;
+		if(!spin(gp, m)){
+			waitinit(&own, gp, m);
+			locksleep(gp, m, NULL, &own, false);
+		}
+	}else{
+		locksleep(gp, m, NULL, w, true);
+	}
+	setowner(gp, m, 0);
+	return 0;
+}
+
+/*
+ * Whoever signals usually holds the mutex, and what it wakes could only go to sleep again on another P. So
+ * the waiter goes from one queue to the other, and the unlock wakes it. With one P it would not
+ * run before that anyway.
+ */
+bool
+mutexadopt(pthread_mutex_t *m, struct semaroot *from, struct semawait *w)
+{
+	struct semaroot *to = semarootof((uintptr_t)m);
+	uint32_t *word = lockword(m);
+	bool ok = true;
+	uint32_t v;
+
+	if(gomaxprocs == 1 || load_relaxed(word) == 0 || mutexnative(m))
+		return false;
+	/* We hold a lock of the same kind: only try, so that two who do this cannot wait for each other. */
+	if(to != from && !trylock(&to->lock))
+		return false;
+	do
+		v = load_relaxed(word);
+	while(v != 0 && v != withwaiters(m, v) && !cas(word, v, withwaiters(m, v)));
+	if(v == 0){
+		ok = false;
+	}else{
+		w->flags |= SW_MOVED;
+		semarequeue(from, to, w, (uintptr_t)m);
+	}
+	if(to != from)
+		semaunlock(to);
+	return ok;
+}
+
+/* ---- the interposed functions ---- */
+
+/* A mutex of the usual kind; elision flags do not matter. */
+static inline bool
+plain(const pthread_mutex_t *m)
+{
+	return (kindof(m) & (KTYPE | KINHERIT | KNATIVE)) == 0;
+}
+
+static noinline int
+lockother(struct g *gp, pthread_mutex_t *m)
+{
+	if(gp == NULL)
+		gp = syncgslow();
+	if(gp == NULL || mutexnative(m))
+		return blockingcall(gp, libc.pthread_mutex_lock(m));
+	return mutexlock(gp, m, NULL);
+}
+
+EXPORT int
+pthread_mutex_lock(pthread_mutex_t *m)
+{
+	struct g *gp = getg();
+
+	if(likely(gp != NULL && plain(m)) && likely(cas(lockword(m), 0, 1))){
+		m->__data.__owner = gp->tid;
+		m->__data.__nusers++;
+		return 0;
+	}
+	return lockother(gp, m);
+}
+
+EXPORT int
+pthread_mutex_trylock(pthread_mutex_t *m)
+{
+	struct g *gp = syncg();
+	int r;
+
+	if(gp == NULL || mutexnative(m))
+		return libc.pthread_mutex_trylock(m);
+	r = trytake(gp, m, 1);
+	return r == EDEADLK ? EBUSY : r;
+}
+
+static int
+timedlock(pthread_mutex_t *m, clockid_t clock, const struct timespec *abstime)
+{
+	struct g *gp = syncg();
+	struct deadline d = {.clock = clock, .ts = abstime};
+
+	if(gp == NULL || mutexnative(m))
+		return blockingcall(gp, libc.pthread_mutex_clocklock(m, clock, abstime));
+	if(!validclock(clock))
+		return EINVAL;
+	return mutexlock(gp, m, &d);
+}
+
+EXPORT int
+pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *abstime)
+{
+	return timedlock(m, CLOCK_REALTIME, abstime);
+}
+
+EXPORT int
+pthread_mutex_clocklock(pthread_mutex_t *m, clockid_t clock, const struct timespec *abstime)
+{
+	return timedlock(m, clock, abstime);
+}
+
+static noinline int
+unlockother(struct g *gp, pthread_mutex_t *m)
+{
+	bool again;
+	int r;
+
+	if(gp == NULL)
+		gp = syncgslow();
+	if(gp == NULL || mutexnative(m))
+		return libc.pthread_mutex_unlock(m);
+	r = disown(gp, m, 1, &again);
+	if(r != 0 || again || cas(lockword(m), ownword(gp, m), 0))
+		return r;
+	rtenter(gp);
+	unlockmarked(gp, m, true);
+	rtexit(gp);
+	return 0;
+}
+
+static noinline void
+unlockcontended(struct g *gp, pthread_mutex_t *m)
+{
+	rtenter(gp);
+	unlockmarked(gp, m, true);
+	rtexit(gp);
+}
+
+EXPORT int
+pthread_mutex_unlock(pthread_mutex_t *m)
+{
+	struct g *gp = getg();
+
+	if(unlikely(gp == NULL || !plain(m)))
+		return unlockother(gp, m);
+	m->__data.__owner = 0;
+	m->__data.__nusers--;
+	if(unlikely(!cas(lockword(m), 1, 0)))
+		unlockcontended(gp, m);
+	return 0;
+}

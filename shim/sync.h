@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the wrappers of mutexes, condition variables, semaphores and so on share.
+ *
+ * The objects keep glibc's layout, and as far as one can see from outside glibc's values: so its
+ * static initialisers, its init, destroy and attribute functions go on working, and an
+ * object that was used before heddle's bootstrap is used on after it. Waiting alone is
+ * heddle's: a waiter is an entry in core/sema.c under the object's address.
+ *
+ * Process-shared and robust objects stay libc's, in entersyscall.
+ *
+ * Some threads may still wait in libc's way, in the kernel, for an object that is now
+ * ours: libc's own helper threads (SIGEV_THREAD timers) that went to sleep before the bootstrap.
+ * So wherever an object is marked as waited for and sema.c knows no waiter, its waker wakes in
+ * the kernel too: kernelwake().
+ */
+#ifndef HEDDLE_SYNC_H
+#define HEDDLE_SYNC_H
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "libc.h"
+#include "sema.h"
+
+/* semawait.flags */
+enum {
+	SW_HANDOFF = 1,  /* the waker gives the object itself, not a chance to get it */
+	SW_MORE = 2,     /* others wait behind this one */
+	SW_STARVING = 4, /* has waited for too long; written by its owner before it queues again */
+	SW_MOVED = 8,    /* from a condition variable to its mutex */
+	SW_WRITER = 16,  /* rwlock: waits to write */
+};
+
+/* syncgslow is syncg for a thread that is no G. */
+struct g *syncgslow(void);
+
+/*
+ * syncg returns the caller's G; for a kernel thread that is not heddle's a pseudo-G;
+ * NULL where libc's function is to be called instead: before the bootstrap, and on an M's own TCB.
+ */
+static inline struct g *
+syncg(void)
+{
+	struct g *gp = getg();
+
+	return likely(gp != NULL) ? gp : syncgslow();
+}
+
+/* A point of time after which a wait ends, as POSIX's functions take it. */
+struct deadline {
+	clockid_t clock; /* CLOCK_REALTIME or CLOCK_MONOTONIC */
+	const struct timespec *ts;
+	int64_t when; /* on CLOCK_MONOTONIC; see deadlineset */
+};
+
+/* deadlineset works out d->when. EINVAL if ts is no time. */
+int deadlineset(struct deadline *d);
+/* deadlinepast is asked after a time-out: false means that the real-time clock was set back, and d->when has been moved. */
+bool deadlinepast(struct deadline *d);
+static inline bool
+validclock(clockid_t clock)
+{
+	return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC;
+}
+static inline bool
+validnsec(const struct timespec *ts)
+{
+	return ts->tv_nsec >= 0 && ts->tv_nsec < NSEC;
+}
+
+/* semasleep parks gp, whose entry w has been put on a queue; d may be NULL. */
+static inline enum wakewhy
+semasleep(struct g *gp, enum waitreason why, const void *obj, const struct deadline *d)
+{
+	return park(gp, why, obj, d ? d->when : NOTIME);
+}
+
+enum { HANDLER_NONE, HANDLER_RESTART, HANDLER_EINTR };
+/* runhandlers runs the signal handlers that have interrupted a wait. In runtime mode, with nothing of the wait
+ * left in the object or on a queue: a handler may leave by longjmp. It says whether handlers ran, and
+ * whether one of them was installed without SA_RESTART. */
+int runhandlers(struct g *gp);
+
+/* kernelwake wakes up to n threads that wait at addr in the kernel. The memory may be gone. */
+void kernelwake(const void *addr, int n);
+
+/* blockingcall makes a call of libc's that may block; gp is NULL or syncg(), in user mode. */
+#define blockingcall(gp, call)                                        \
+	({                                                            \
+		struct g *bc_g = (gp);                                \
+		bool bc_enter = bc_g && !(bc_g->flags & GF_FOREIGN);  \
+		if(bc_enter){                                         \
+			rtenter(bc_g);                                \
+			entersyscall(bc_g);                           \
+		}                                                     \
+		__typeof__(call) bc_r = (call);                       \
+		if(bc_enter){                                         \
+			exitsyscall(bc_g);                            \
+			rtexit(bc_g);                                 \
+		}                                                     \
+		bc_r;                                                 \
+	})
+
+/* ---- mutex.c ---- */
+
+/* mutexnative says that m is libc's to handle. */
+bool mutexnative(const pthread_mutex_t *m);
+/* mutexrelease unlocks m, in runtime mode. users: 1, or 0 from within a condition variable's wait: then m
+ * stays in use (pthread_mutex_destroy says EBUSY). It returns an error of pthread_mutex_unlock's. */
+int mutexrelease(struct g *gp, pthread_mutex_t *m, unsigned users);
+/* mutexretake locks m again after a wait on a condition variable, in runtime mode. w: the entry, if it has been moved
+ * to the mutex and been woken there; else NULL. */
+int mutexretake(struct g *gp, pthread_mutex_t *m, struct semawait *w);
+/* mutexadopt moves the entry w from a condition variable's bucket to the waiters of m, if m is ours and locked. The
+ * bucket from is locked. False if that was not possible or makes no sense. */
+bool mutexadopt(pthread_mutex_t *m, struct semaroot *from, struct semawait *w);
+
+#endif
