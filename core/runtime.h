@@ -197,6 +197,7 @@ struct g {
 	void *result;
 	struct g *joiner;
 	uint64_t joinseq;
+	char name[16]; /* plain: whoever sets a name while another reads it gets what it gets */
 
 	/* signal.c */
 	uint64_t sigmask;    /* the program's mask for this G; the G itself writes */
@@ -220,6 +221,7 @@ enum {
 	GF_MAIN = 1,      /* the process's main thread */
 	GF_FOREIGN = 2,   /* a kernel thread that heddle did not make: parks on a futex */
 	GF_USERSTACK = 4, /* stack given by the program */
+	GF_C11 = 8,       /* made by thrd_create: the result is an int */
 };
 
 struct glist {

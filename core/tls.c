@@ -210,17 +210,24 @@ tlsreset(struct g *gp)
 	tcbstart(gp);
 }
 
-void
-tlsfree(struct g *gp)
+/* Gives the TLS back, but for libc's block, which stays with the G. */
+static void
+release(struct g *gp)
 {
-	if(gp->fsbase == 0)
-		return;
 	if(gp->libctls == NULL)
 		gp->libctls = persistentalloc(cal.libctlssize, 16);
 	if(gp->libctls != NULL)
 		memcpy(gp->libctls, (void *)(gp->fsbase + (uintptr_t)cal.libctls), cal.libctlssize);
 	tcbunlink(gp);
 	cal.deallocatetls((void *)gp->fsbase, false);
+}
+
+void
+tlsfree(struct g *gp)
+{
+	if(gp->fsbase == 0)
+		return;
+	release(gp);
 	gp->fsbase = 0;
 }
 
@@ -235,6 +242,11 @@ tlsexit(struct g *gp)
 	struct dtv *dtv = tcbword(gp, cal.dtvp, struct dtv *);
 	size_t n = (size_t)dtv[-1].val;
 
+	tcbword(gp, tcblayout.tid, uint32_t) = 0;
+	if(gp->flags & GF_USERSTACK){
+		release(gp); /* the program may use the memory as soon as the thread has been joined */
+		return;
+	}
 	for(size_t i = 1; i <= n; i++){
 		if(dtv[i].tofree == NULL)
 			continue;
@@ -242,7 +254,6 @@ tlsexit(struct g *gp)
 		dtv[i].val = (void *)-1; /* not allocated */
 		dtv[i].tofree = NULL;
 	}
-	tcbword(gp, tcblayout.tid, uint32_t) = 0;
 }
 
 uintptr_t

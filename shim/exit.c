@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of threads.
+ *
+ * A thread ends by returning from its first function or by forced unwinding (pthread_exit,
+ * cancellation) to the buffer that gentry has registered, and comes to threadexit either
+ * way. There it does what libc does, in libc's order: C++ destructors,
+ * thread-specific data; the last one ends the process. Then what malloc and others keep for
+ * the thread stays for the next G in the same place, but what a new thread could
+ * tell is cleared. Joiners are dealt with on g0, when the stack is no longer in use.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <locale.h>
+#include <resolv.h>
+#include <string.h>
+
+#include "thread.h"
+
+int (*realmain)(int, char **, char **);
+
+/* Undoes what the thread has changed in libc's own thread-local state. */
+static void
+cleanlibc(struct g *gp)
+{
+	struct __res_state *res = &tcbword(gp, tcblayout.res, struct __res_state);
+
+	if(res->nscount != 0 || res->options != 0){
+		privatelibc.resnclose(res);
+		memset(res, 0, sizeof *res);
+	}
+	if(tcblayout.dlerror != 0 && tcbword(gp, tcblayout.dlerror, void *) != NULL){
+		dlerror();
+		dlerror(); /* once it has been told, it is freed */
+	}
+	if(uselocale((locale_t)0) != LC_GLOBAL_LOCALE)
+		uselocale(LC_GLOBAL_LOCALE);
+}
+
+void
+threadfree(struct g *gp)
+{
+	if(gp->flags & GF_MAIN)
+		return;
+	if(gp->flags & GF_USERSTACK){
+		gp->fsbase = 0;
+		gp->stack.lo = gp->stack.hi = 0;
+	}
+	gfput(gp);
+}
+
+/* exit0 runs on g0: the thread's stack and TLS are no longer in use. */
+static void
+exit0(struct g *gp)
+{
+	gp->status = Gdead;
+	joinended(gp);
+}
+
+noreturn void
+threadexit(struct g *gp)
+{
+	/* libc's main does without: exit() would run these */
+	if(!(gp->flags & GF_MAIN))
+		privatelibc.calltlsdtors();
+	tsdexit(gp);
+	if(add_fetch(&nthreads, -1) == 0)
+		exit(0);
+	gp->sigmask = ~0ULL; /* a signal for the process goes to another thread */
+	fetch_or(&tcbword(gp, tcblayout.cancelhandling, uint32_t), TCB_EXITING);
+	if(!(gp->flags & GF_MAIN)){
+		cleanlibc(gp);
+		tlsexit(gp);
+	}
+	rtenter(gp);
+	goexit(gp, exit0);
+}
+
+/*
+ * Main's first frame but one. pthread_exit from main unwinds to here. If there has never been a
+ * thread or heddle is off, it goes on to libc's own frame below, as if this one were not there.
+ */
+int
+mainwrap(int argc, char **argv, char **envp)
+{
+	__pthread_unwind_buf_t buf;
+	struct g *gp;
+	int r;
+
+	if(__sigsetjmp_cancel(buf.__cancel_jmp_buf, 0) == 0){
+		__pthread_register_cancel(&buf);
+		r = realmain(argc, argv, envp);
+		__pthread_unregister_cancel(&buf);
+		return r;
+	}
+	if((gp = getg()) == NULL)
+		__pthread_unwind_next(&buf);
+	gp->result = tcbword(gp, tcblayout.result, void *);
+	threadexit(gp);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The start: of the process, and of the runtime at the first pthread_create.
+ *
+ * Until then a program runs as if heddle were not there: getg() is NULL, and every wrapper goes
+ * straight to libc. Of the process's start heddle keeps the HEDDLE variables, as programs
+ * overwrite their environment, and puts a frame of its own below main (exit.c).
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+#include "thread.h"
+
+struct privatelibc privatelibc;
+
+/* ---- the environment at the start ---- */
+
+static char envtext[8192];
+static char *envlist[8];
+
+static void
+keepenv(char **envp)
+{
+	char *p = envtext;
+	size_t n = 0, len;
+
+	for(; *envp != NULL && n + 1 < nelem(envlist); envp++){
+		if(strncmp(*envp, "HEDDLE", 6) != 0)
+			continue;
+		len = strlen(*envp) + 1;
+		if(len > (size_t)(envtext + sizeof envtext - p))
+			continue;
+		envlist[n++] = memcpy(p, *envp, len);
+		p += len;
+	}
+}
+
+EXPORT int
+__libc_start_main(int (*mainfn)(int, char **, char **), int argc, char **argv, int (*init)(int, char **, char **),
+    void (*fini)(void), void (*rtldfini)(void), void *stackend)
+{
+	realmain = mainfn;
+	keepenv(argv + argc + 1);
+	return libc.__libc_start_main(mainwrap, argc, argv, init, fini, rtldfini, stackend);
+}
+
+/* ---- kernel threads for the runtime, made by libc so that it knows them ---- */
+
+/* All signals are blocked meanwhile but those that libc itself uses (it leaves these alone). */
+static int
+makethread(const pthread_attr_t *attr, pthread_t *thp, void *(*fn)(void *), void *arg)
+{
+	sigset_t all, old;
+	int e;
+
+	sigfillset(&all);
+	libc.pthread_sigmask(SIG_SETMASK, &all, &old);
+	e = libc.pthread_create(thp, attr, fn, arg);
+	libc.pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return e;
+}
+
+static int
+newthread(void *(*fn)(void *), void *arg, size_t stacksize)
+{
+	pthread_attr_t attr;
+	pthread_t th;
+	int e;
+
+	if((e = pthread_attr_init(&attr)) != 0)
+		return e;
+	pthread_attr_setstacksize(&attr, stacksize);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	e = makethread(&attr, &th, fn, arg);
+	pthread_attr_destroy(&attr);
+	return e;
+}
+
+static int
+runthread(void *stack, size_t size, void *(*fn)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	pthread_t th;
+	int e;
+
+	if((e = pthread_attr_init(&attr)) != 0)
+		return e;
+	if((e = pthread_attr_setstack(&attr, stack, size)) == 0 && (e = makethread(&attr, &th, fn, arg)) == 0)
+		e = libc.pthread_join(th, NULL);
+	pthread_attr_destroy(&attr);
+	return e;
+}
+
+static const struct hostops hostops = {.newthread = newthread, .m0tcb = tlsm0};
+static const struct tlsops tlsops = {.sym = libcsym, .runthread = runthread};
+
+/* ---- the runtime's start ---- */
+
+static enum { NOTYET, UP, OFF } state; /* atomic; main alone changes it */
+
+static bool
+privatesyms(void)
+{
+	privatelibc.ctypeinit = (void (*)(void))libcsym("__ctype_init");
+	privatelibc.calltlsdtors = (void (*)(void))libcsym("__call_tls_dtors");
+	privatelibc.resnclose = (void (*)(void *))libcsym("__res_nclose");
+	return privatelibc.ctypeinit != NULL && privatelibc.calltlsdtors != NULL && privatelibc.resnclose != NULL;
+}
+
+static bool
+start(void)
+{
+	int e;
+
+	if(getauxval(AT_SECURE)){
+		rtlog("off: the program has more rights than its user");
+		return false;
+	}
+	/* a library's constructor may make a thread before __libc_start_main has been called */
+	optionsinit(envlist[0] != NULL || realmain != NULL ? envlist : environ);
+	if(options.off)
+		return false;
+	libcresolve();
+	if(!privatesyms()){
+		rtlog("off: this libc is too old or not glibc");
+		return false;
+	}
+	if(tlsinit(&tlsops) != 0)
+		return false;
+	if((e = rtinit(&hostops)) != 0){
+		rtlog("off: the runtime cannot start (error %d); every thread stays a kernel thread", e);
+		return false;
+	}
+	threadinit();
+	return true;
+}
+
+bool
+bootstrap(void)
+{
+	int e = errno;
+
+	if(load_acquire(&state) == NOTYET && rawsyscall(SYS_gettid) == rawsyscall(SYS_getpid)){
+		store_relaxed(&state, OFF); /* a thread that start() makes is libc's */
+		store_release(&state, start() ? UP : OFF);
+		errno = e;
+	}
+	return load_acquire(&state) == UP;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pthread_create: a new G.
+ *
+ * What a thread gets from its creator: the signal mask, the name, the floating-point
+ * environment. What it gets from its attributes is parsed by libc's own
+ * pthread_attr_get functions, as pthread_attr_t is libc's secret.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "thread.h"
+
+enum { MINREST = 2048 }; /* of a stack, below TCB and TLS, as in glibc */
+
+uint32_t nthreads;
+
+/* What pthread_create makes of its attributes. */
+struct startattr {
+	size_t size, guard;
+	uintptr_t stack; /* lowest address of the program's own, or 0 */
+	bool detached;
+	bool hasmask;
+	sigset_t mask;
+};
+
+/* The attributes of those who give none; pthread_setattr_default_np changes them. */
+static struct {
+	struct mutex lock;
+	size_t size, guard;
+} defaults;
+
+static void
+getdefaults(void)
+{
+	pthread_attr_t attr;
+	size_t size = 0, guard = 0;
+
+	if(pthread_getattr_default_np(&attr) != 0)
+		return;
+	pthread_attr_getstacksize(&attr, &size);
+	pthread_attr_getguardsize(&attr, &guard);
+	pthread_attr_destroy(&attr);
+	store_relaxed(&defaults.size, size);
+	store_relaxed(&defaults.guard, guard);
+}
+
+EXPORT int
+pthread_setattr_default_np(const pthread_attr_t *attr)
+{
+	int e = libc.pthread_setattr_default_np(attr);
+
+	if(e == 0 && rtready)
+		getdefaults();
+	return e;
+}
+
+void
+threadinit(void)
+{
+	nthreads = 1;
+	maing->exitstate = Jrun;
+	getdefaults();
+	nameinit(maing);
+}
+
+/* ---- attributes ---- */
+
+static void
+parseattr(struct startattr *a, const pthread_attr_t *attr)
+{
+	int detach = PTHREAD_CREATE_JOINABLE;
+	void *addr = NULL;
+	size_t size = 0;
+
+	a->stack = 0;
+	a->hasmask = false;
+	if(attr == NULL){
+		a->detached = false;
+		a->size = load_relaxed(&defaults.size);
+		a->guard = load_relaxed(&defaults.guard);
+		return;
+	}
+	pthread_attr_getdetachstate(attr, &detach);
+	pthread_attr_getstack(attr, &addr, &size);
+	a->detached = detach == PTHREAD_CREATE_DETACHED;
+	a->hasmask = pthread_attr_getsigmask_np(attr, &a->mask) == 0;
+	if((uintptr_t)addr + size != 0){
+		a->stack = (uintptr_t)addr;
+		a->size = size;
+		a->guard = 0;
+		return;
+	}
+	pthread_attr_getstacksize(attr, &a->size);
+	pthread_attr_getguardsize(attr, &a->guard);
+}
+
+/* ---- stack and TCB ---- */
+
+static struct g *
+newuserstack(struct g *gp, const struct startattr *a)
+{
+	gp->flags = GF_USERSTACK;
+	gp->stack.lo = a->stack;
+	gp->stack.hi = a->stack + a->size;
+	return tlsnew(gp) == 0 ? gp : NULL;
+}
+
+static struct g *
+newstack(struct g *gp, const struct startattr *a)
+{
+	gp->flags = 0;
+	if(gp->stacksize != 0){
+		stackguard(gp, a->guard);
+		tlsreset(gp);
+		return gp;
+	}
+	if(stackalloc(gp, a->size, a->guard) != 0)
+		return NULL;
+	if(tlsnew(gp) != 0){
+		stackfree(gp);
+		return NULL;
+	}
+	return gp;
+}
+
+/* A dead G, with a stack and all that a thread starts with; NULL without memory. */
+static struct g *
+newg(struct g *self, const struct startattr *a)
+{
+	struct g *gp, *r;
+
+	rtenter(self);
+	gp = gfget(a->stack ? 0 : stackmapsize(a->size, a->guard));
+	rtexit(self);
+	if(gp == NULL)
+		return NULL;
+	r = a->stack ? newuserstack(gp, a) : newstack(gp, a);
+	if(r == NULL){
+		gp->stack.lo = gp->stack.hi = 0;
+		rtenter(self);
+		gfput(gp);
+		rtexit(self);
+	}
+	return r;
+}
+
+/* ---- start ---- */
+
+static void *
+callfn(struct g *gp)
+{
+	if(gp->flags & GF_C11)
+		return (void *)(intptr_t)((thrd_start_t)(void (*)(void))gp->fn)(gp->arg);
+	return gp->fn(gp->arg);
+}
+
+/* The first function of a G, in runtime mode. pthread_exit and cancellation unwind to the buffer. */
+static void
+gentry(struct g *gp)
+{
+	__pthread_unwind_buf_t buf;
+
+	privatelibc.ctypeinit();
+	errno = 0;
+	if(__sigsetjmp_cancel(buf.__cancel_jmp_buf, 0) == 0){
+		__pthread_register_cancel(&buf);
+		rtexit(gp);
+		gp->result = callfn(gp);
+	}else
+		getg()->result = tcbword(getg(), tcblayout.result, void *);
+	threadexit(getg());
+}
+
+static void
+setmask(struct g *gp, struct g *self, const struct startattr *a)
+{
+	uint64_t mask;
+
+	if(a->hasmask)
+		memcpy(&mask, &a->mask, sizeof mask);
+	else if(self->flags & GF_FOREIGN)
+		rawsyscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, sizeof mask);
+	else
+		mask = self->sigmask;
+	gp->sigmask = mask;
+}
+
+static int
+create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *arg, uint8_t flags)
+{
+	struct g *self = getg(), *gp;
+	struct startattr a;
+
+	if(self == NULL && (self = getgforeign()) == NULL)
+		return EAGAIN;
+	parseattr(&a, attr);
+	if(a.size < tcblayout.tlssize + MINREST)
+		return EINVAL;
+	if((gp = newg(self, &a)) == NULL)
+		return EAGAIN;
+	gp->flags |= flags;
+	gp->fn = fn;
+	gp->arg = arg;
+	gp->joiner = NULL;
+	gp->locks = 1;
+	gp->attn = 0;
+	gp->nsig = 0;
+	gp->sigpending = 0;
+	memcpy(gp->name, self->name, sizeof gp->name);
+	setmask(gp, self, &a);
+	store_relaxed(&gp->exitstate, (gp->exitstate | JSTATE) + 1 + (a.detached ? Jdetached : Jrun));
+	ginitstack(gp, tlsstacktop(gp), gentry);
+	add_fetch(&nthreads, 1);
+	*thp = gp->fsbase;
+	rtenter(self);
+	newproc(gp);
+	rtexit(self);
+	return 0;
+}
+
+EXPORT int
+pthread_create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
+{
+	if(unlikely(!bootstrap()))
+		return libc.pthread_create(thp, attr, fn, arg);
+	return create(thp, attr, fn, arg, 0);
+}
+
+EXPORT int
+thrd_create(thrd_t *thp, thrd_start_t fn, void *arg)
+{
+	int e;
+
+	if(unlikely(!bootstrap()))
+		return libc.thrd_create(thp, fn, arg);
+	e = create(thp, NULL, (void *(*)(void *))(void (*)(void))fn, arg, GF_C11);
+	return e == 0 ? thrd_success : e == EAGAIN ? thrd_nomem : thrd_error;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files about threads share: init.c, thread.c, exit.c, join.c, attr.c, key.c. */
+#ifndef HEDDLE_THREAD_H
+#define HEDDLE_THREAD_H
+
+#include "libc.h"
+#include "runtime.h"
+#include "tls.h"
+
+/* ---- init.c ---- */
+
+/* bootstrap makes the process's main thread the main G if the caller is that and it is not done. It returns true
+ * if the runtime runs; if not, the caller goes straight to libc. Keeps errno. */
+bool bootstrap(void);
+
+/* Functions of libc's that its headers do not declare; valid once bootstrap has returned true. */
+extern struct privatelibc {
+	void (*ctypeinit)(void);
+	void (*calltlsdtors)(void);
+	void (*resnclose)(void *);
+} privatelibc;
+
+/* ---- thread.c ---- */
+extern uint32_t nthreads; /* threads of the program that have not ended, main among them; atomic */
+void threadinit(void);
+
+/* ---- exit.c ---- */
+
+/* threadexit ends the current G, whose result is set, in user mode, at the bottom of its stack. */
+noreturn void threadexit(struct g *gp);
+/* threadfree takes back a G that has ended and that nobody can name any more. Any thread. */
+void threadfree(struct g *gp);
+int mainwrap(int argc, char **argv, char **envp);
+extern int (*realmain)(int, char **, char **);
+
+/* ---- key.c ---- */
+void tsdexit(struct g *gp);
+
+/* ---- join.c ---- */
+
+/*
+ * g.exitstate: who waits for the end of a thread, and who frees it.
+ *
+ *              detached              somebody begins to join
+ *   Jdetached <-------- Jrun <-----------------------------> Jclaimed <------> Jwaiting
+ *     |                  |        ... gives up (time-out)        |               |
+ *     | ends             | ends                                  | ends          | ends: wakes the joiner
+ *     v                  v                                       |               |
+ *    free              Jended <----------------------------------'---------------'
+ *                        | joined or detached
+ *                        v
+ *                      Jgone: free
+ *
+ * Every change is a compare-and-swap that also counts up the bits above the state: by the thread
+ * itself at its end, on g0, and by who joins or detaches. Exactly one side frees the G: the
+ * thread if it finds Jdetached, else whoever changes Jended to Jgone.
+ *
+ * Jclaimed and Jwaiting belong to one joiner; others are refused. It writes g.joiner and
+ * g.joinseq in Jclaimed only. In Jwaiting it is parked, or about to be; while it runs a signal
+ * handler or looks whether it is cancelled it goes back to Jclaimed. The ending thread reads the
+ * state, then both fields, then changes the state; thanks to the count that succeeds only if
+ * nothing has changed in between, so the fields are of one wait, and the current one.
+ *
+ * No wake-up is lost: a joiner that cannot set Jwaiting finds Jended; a thread that
+ * finds Jwaiting claims the joiner's wait, which fails only if a time-out or a signal has claimed
+ * it, and then that joiner fails to leave Jwaiting and finds Jended.
+ */
+enum { Jrun, Jwaiting, Jclaimed, Jdetached, Jended, Jgone, JSTATE = 7 };
+
+/* jchange changes the state from what *s was when loaded; if that is no longer so it reloads *s. */
+static inline bool
+jchange(struct g *gp, uint32_t *s, uint32_t state)
+{
+	return __atomic_compare_exchange_n(&gp->exitstate, s, (*s | JSTATE) + 1 + state, false, __ATOMIC_SEQ_CST,
+	    __ATOMIC_ACQUIRE);
+}
+
+void joinended(struct g *gp);
+
+/* ---- attr.c ---- */
+void nameinit(struct g *gp);
+
+#endif
