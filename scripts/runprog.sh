@@ -74,9 +74,9 @@ build() {
 	[ "$out" -nt "$src" ] && [ "$out" -nt tests/prog/prog.h ] && return 0
 	flags=$(directive build "$src")
 	case $src in
-	*.c)	$CC -O2 -g -Wall -Wextra -Wno-unused-parameter -pthread -o "$out" "$src" $flags ;;
+	*.c)	$CC -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-infinite-recursion -pthread -o "$out" "$src" $flags ;;
 	*.cc)	command -v "$CXX" >/dev/null || return 77
-		$CXX -O2 -g -Wall -Wextra -Wno-unused-parameter -std=c++17 -pthread -o "$out" "$src" $flags ;;
+		$CXX -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-infinite-recursion -std=c++17 -pthread -o "$out" "$src" $flags ;;
 	*.rs)	command -v rustc >/dev/null && rustc --version >/dev/null 2>&1 || return 77
 		rustc -O -g -o "$out" "$src" $flags ;;
 	esac > "$log/$name.build" 2>&1
@@ -161,8 +161,8 @@ testone() {
 		return
 	fi
 	for p in $plist; do
-		run "$log/$name.$p" "$sec" env -u HEDDLE $(cat "$base.env" 2>/dev/null) \
-		    HEDDLE_MAXPROCS=$p LD_PRELOAD="$lib" "$bin/$name"
+		run "$log/$name.$p" "$sec" env -u HEDDLE HEDDLE_MAXPROCS=$p \
+		    $(cat "$base.env" 2>/dev/null) LD_PRELOAD="$lib" "$bin/$name"
 		why=
 		if [ "$rc" != "$want" ]; then
 			why="exit status $rc, not $want"
