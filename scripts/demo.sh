@@ -152,7 +152,7 @@ for s in $servers; do
 done
 # shellcheck disable=SC2086
 scripts/deps.sh gcc:gcc make:make ld:binutils /usr/include/pthread.h:libc6-dev $needs || exit 1
-make --no-print-directory -j"$(nproc)" all "$BUILD/bench/clients" || exit 1
+make -s -j"$(nproc)" all "$BUILD/bench/clients" || exit 1
 ulimit -S -n "$(ulimit -H -n)"
 
 printf '\n    %-8s %12s %10s %10s %16s %9s %11s %15s\n' '' requests/s 'p50 ms' 'p99 ms' 'CPU us/request' 'RSS MiB' \
@@ -173,7 +173,7 @@ done
 cat "$tmp/table"
 say
 for s in $servers; do
-	say "$("${s}_about"), $inflight on their way at a time, on the connections in turn."
+	say "$("${s}_about"), at most $inflight on their way at a time, on the connections in turn."
 done
 say "kernel MiB: page tables and kernel stacks, which RSS leaves out."
 say "$seconds s measured in each run, every answer checked; load and server share $(nproc) CPUs."
