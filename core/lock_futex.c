@@ -3,10 +3,20 @@
  * The runtime's own locks and one-shot events, on futexes (Go: lock_futex.go).
  *
  * They guard short sections: held by a G in runtime mode or an M on g0, never
- * across a switch, and never taken by a signal handler. mutex is Drepper's
- * three-state lock: 0 free, 1 held, 2 held and somebody may sleep. The unlocker that
- * finds 2 wakes one sleeper, which re-takes the lock as 2, since others may still sleep.
+ * across a switch, and never taken by a signal handler.
+ *
+ * unlock is a plain store followed by a plain load, half of an asymmetric Dekker pattern:
+ *
+ *   unlock                        lockslow
+ *   key = 0                       sleepers++
+ *   compiler barrier              heavybarrier
+ *   sleepers != 0? wake one       key == 0? take it : sleep while key == 1
+ *
+ * If the unlocker's load comes before the barrier and misses the sleeper, its store does
+ * too, and the sleeper sees key == 0. The barrier is needed once a sleeper: its count stays
+ * until it has the lock.
  */
+#include <linux/membarrier.h>
 #include <linux/futex.h>
 
 #include "runtime.h"
@@ -35,6 +45,19 @@ futexwakeup(uint32_t *addr, int cnt)
 }
 
 void
+heavybarrier(void)
+{
+	if(nomembarrier)
+		fence_seqcst();
+	else if(rawsyscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) < 0){
+		/* registered for this address space only: a fork's child may not be */
+		rawsyscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+		if(rawsyscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) < 0)
+			throw("membarrier refused, after it had been granted");
+	}
+}
+
+void
 lockslow(struct mutex *l)
 {
 	for(int i = 0; i < SPINS; i++){
@@ -43,8 +66,11 @@ lockslow(struct mutex *l)
 		if(load_relaxed(&l->key) == 0 && cas(&l->key, 0, 1))
 			return;
 	}
-	while(xchg(&l->key, 2) != 0)
-		futexsleep(&l->key, 2, NOTIME);
+	add_fetch(&l->sleepers, 1);
+	heavybarrier();
+	while(!cas(&l->key, 0, 1))
+		futexsleep(&l->key, 1, NOTIME);
+	add_fetch(&l->sleepers, -1);
 }
 
 void

@@ -21,6 +21,30 @@
 
 enum { RUNNEXTMAX = 64 };
 
+/*
+ * With one P there is no thief: its owner is alone with head and runnext, and saves the
+ * locked instructions. gomaxprocs does not change while the runtime runs.
+ */
+static inline bool
+takehead(struct p *pp, uint32_t h, uint32_t n)
+{
+	if(gomaxprocs == 1){
+		store_relaxed(&pp->runqhead, h + n);
+		return true;
+	}
+	return cas(&pp->runqhead, h, h + n);
+}
+
+static inline bool
+swapnext(struct p *pp, struct g **old, struct g *gp)
+{
+	if(gomaxprocs == 1){
+		store_relaxed(&pp->runnext, gp);
+		return true;
+	}
+	return __atomic_compare_exchange_n(&pp->runnext, old, gp, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
 #define slot(pp, i) (&(pp)->runq[(i) % RUNQSIZE])
 
 /* Moves the first half of a full ring, and gp, to the global queue. False if thieves made room meanwhile. */
@@ -33,7 +57,7 @@ runqputslow(struct p *pp, struct g *gp, uint32_t h, uint32_t t)
 
 	for(uint32_t i = 0; i < n; i++)
 		batch[i] = load_relaxed(slot(pp, h + i));
-	if(!cas(&pp->runqhead, h, h + n))
+	if(!takehead(pp, h, n))
 		return false;
 	for(uint32_t i = 0; i < n; i++)
 		glistpush(&l, batch[i]);
@@ -54,7 +78,7 @@ runqput(struct p *pp, struct g *gp, bool next)
 	if(next){
 		struct g *old = load_relaxed(&pp->runnext);
 
-		while(!__atomic_compare_exchange_n(&pp->runnext, &old, gp, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		while(!swapnext(pp, &old, gp))
 			;
 		if(old == NULL)
 			return;
@@ -100,7 +124,7 @@ runqgetring(struct p *pp)
 		if(t == h)
 			return NULL;
 		gp = load_relaxed(slot(pp, h));
-		if(cas(&pp->runqhead, h, h + 1))
+		if(takehead(pp, h, 1))
 			return gp;
 	}
 }
@@ -118,10 +142,14 @@ runqget(struct p *pp, bool *inherit)
 			return gp;
 	}
 	/* no retry: as only the owner sets it, a failure means that it was stolen */
-	if(next != NULL && cas(&pp->runnext, next, NULL)){
-		pp->runnextrun++;
-		*inherit = true;
-		return next;
+	if(next != NULL){
+		struct g *old = next;
+
+		if(swapnext(pp, &old, NULL)){
+			pp->runnextrun++;
+			*inherit = true;
+			return next;
+		}
 	}
 	pp->runnextrun = 0;
 	return runqgetring(pp);

@@ -51,7 +51,8 @@ struct p;
 /* ---- lock_futex.c: locks of the runtime itself; never held across a switch ---- */
 
 struct mutex {
-	uint32_t key; /* 0 free, 1 held, 2 held with sleepers */
+	uint32_t key;      /* 0 free, 1 held */
+	uint32_t sleepers; /* who sleep, or are about to; atomic */
 };
 
 /* note: a one-shot event. At most one notewakeup per noteclear. */
@@ -61,6 +62,9 @@ struct note {
 
 void lockslow(struct mutex *);
 void unlockslow(struct mutex *);
+/* heavybarrier is a full barrier on every running thread of the process: the dear half of the protocols in
+ * which the other half is a compiler barrier. */
+void heavybarrier(void);
 
 static inline void
 lock(struct mutex *l)
@@ -69,10 +73,16 @@ lock(struct mutex *l)
 		lockslow(l);
 }
 
+extern bool nomembarrier; /* membarrier(2) is refused: the asymmetric protocols fence on both sides */
+
 static inline void
 unlock(struct mutex *l)
 {
-	if(unlikely(xchg(&l->key, 0) == 2))
+	store_release(&l->key, 0);
+	compiler_barrier(); /* pairs with membarrier in lockslow */
+	if(unlikely(nomembarrier))
+		fence_seqcst();
+	if(unlikely(load_relaxed(&l->sleepers) != 0))
 		unlockslow(l);
 }
 
@@ -356,7 +366,6 @@ extern struct g *allgs;   /* newest first, append only: load_acquire */
 extern struct m *allm;
 extern struct g *maing;
 extern bool rtready;      /* the runtime runs: set once, by rtinit */
-extern bool nomembarrier; /* membarrier(2) refused: rtenter fences */
 
 /* ---- current G and M ---- */
 

@@ -15,8 +15,7 @@
  *
  *   sysmon                                   G
  *   retake = ASKED                           locks++
- *   membarrier: a full barrier on            compiler barrier
- *     every running thread
+ *   heavybarrier                             compiler barrier
  *   locks == 0, same G, M, P?                retake != NO?
  *     yes: take, retake = TAKEN                ASKED: wait for the verdict
  *     no:  retake = NO                         TAKEN: get another P
@@ -27,7 +26,6 @@
  * unnoticed, and the G pays one load for it. Where membarrier is refused,
  * rtenter has a fence and sysmon one here.
  */
-#include <linux/membarrier.h>
 #include <sys/prctl.h>
 
 #include "runtime.h"
@@ -127,10 +125,7 @@ take(struct cand *c, int n)
 
 	for(int i = 0; i < n; i++)
 		store_relaxed(&c[i].gp->retake, RETAKE_ASKED);
-	if(nomembarrier)
-		fence_seqcst();
-	else
-		rawsyscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	heavybarrier();
 	for(int i = 0; i < n; i++){
 		struct p *pp = c[i].pp;
 		struct m *mp = c[i].mp;
