@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* pthread_exit from main: the others go on; the process ends with 0 when the last has ended, atexit included. */
 #include "prog.h"
+#include <semaphore.h>
 
 static pthread_t mainid;
+static sem_t turn[5];
 
 static void
 bye(void)
@@ -21,8 +23,11 @@ later(void *arg)
 		OK(pthread_join(mainid, &r));
 		CHECK(r == (void *)123);
 	}
-	msleep(20 + 40 * i);
+	while(sem_wait(&turn[i]) != 0)
+		;
+	msleep(5);
 	printf("thread %d\n", i);
+	sem_post(&turn[i + 1]);
 	if(i == 3)
 		pthread_exit((void *)9);
 	return (void *)8;
@@ -33,6 +38,8 @@ main(void)
 {
 	atexit(bye);
 	mainid = pthread_self();
+	for(int i = 0; i < 5; i++)
+		sem_init(&turn[i], 0, i == 0);
 	for(intptr_t i = 0; i < 4; i++)
 		OK(pthread_detach(spawn(later, (void *)i)));
 	puts("main leaves");
