@@ -5,7 +5,7 @@ __attribute__((weak)) void siginit(void){}
 __attribute__((weak)) void minitsignals(struct m*m){}
 __attribute__((weak)) void munitsignals(struct m*m){}
 __attribute__((weak)) bool sigdispatch(struct m*m){ store_relaxed(&sched.sigwake,0); return false;}
-__attribute__((weak)) void sigdeliver(struct g*g){}
+__attribute__((weak)) bool sigdeliver(struct g*g){return true;}
 __attribute__((weak)) void sigmaskfor(struct m*m, struct g*g){m->sigmask=g->sigmask;}
 __attribute__((weak)) void sigmaskidle(struct m*m){}
 __attribute__((weak)) bool sighandlers(void){return true;}
@@ -15,8 +15,3 @@ __attribute__((weak)) void asyncpreempt2(void); void asyncpreempt2(void){}
 __attribute__((weak)) size_t xsavesize=4096;
 __attribute__((weak)) void rtexitslow(struct g*gp){ if(gp->attn&ATTN_PREEMPT){ fetch_and(&gp->attn,~(unsigned)ATTN_PREEMPT); rtenter(gp); gopreempt(); rtexit(gp);} }
 __attribute__((weak)) void stackscavenge(int64_t n){}
-__attribute__((weak)) bool netpollinited(void){return false;}
-__attribute__((weak)) bool netpollanywaiters(void){return false;}
-static uint32_t nb;
-__attribute__((weak)) struct glist netpoll(int64_t d){ struct glist l={0}; if(d) futexsleep(&nb,0,d<0?-1:nanotime()+d); store_relaxed(&nb,0); return l;}
-__attribute__((weak)) void netpollbreak(void){ store_relaxed(&nb,1); futexwakeup(&nb,1);}

@@ -563,7 +563,9 @@ void siginit(void);
 void minitsignals(struct m *);   /* signal stack and mask; on the new M */
 void munitsignals(struct m *); /* the reverse; on the M, all signals stay blocked */
 bool sigdispatch(struct m *);  /* on g0 with a P: routes signals that handlers queued; true if a G became runnable */
-void sigdeliver(struct g *);   /* runs the handlers of gp's pending deliverable signals, in user mode, on gp's stack; locks == 1 */
+/* sigdeliver runs the handlers of gp's pending deliverable signals, in user mode, on gp's stack; locks == 1. It
+ * returns whether all those that ran had SA_RESTART (gp->nsig tells whether any did). */
+bool sigdeliver(struct g *);
 bool sighandlers(void);        /* does the program have a handler, so that a signal could wake a G? */
 void sigmaskfor(struct m *, struct g *); /* on g0, before gogo: brings the kernel's mask in line */
 void sigmaskidle(struct m *);  /* on g0, before blocking: lets through what some G can take */

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The netpoller's policy (Go: netpoll.go).
+ *
+ * Each descriptor number has a polldesc, in a table of two levels that grows with the
+ * numbers in use and whose entries are never freed: looking one up takes no lock. It is
+ * registered with epoll once, at the first call that would block, edge-triggered for
+ * everything, and stays registered for as long as its description lives.
+ *
+ * Waiting
+ * -------
+ * rseq and wseq count the edges seen for reading and for writing.
+ *
+ *	waiter                                  netpoll, for an event
+ *	s = rseq
+ *	attempt: EAGAIN
+ *	lock                                    lock
+ *	rseq != s: unlock, try again            rseq++
+ *	enqueue                                 dequeue and claim a waiter
+ *	unlock                                  unlock
+ *	park
+ *
+ * No wake-up is lost. Say the descriptor becomes ready after the attempt. The kernel queues an
+ * event then, or had queued one that nobody has fetched yet; either way it is fetched after
+ * the attempt, so rseq changes after s was read: before the waiter takes the lock (it
+ * tries again) or after it has enqueued itself (it is claimed). The first wait registers under the
+ * lock after the attempt: epoll reports a descriptor that is ready when it is
+ * added. Events that come late, for data that has been read already, cost one attempt.
+ *
+ * Short reads
+ * -----------
+ * A TCP read that returns less than was asked for has found the queue empty at some moment
+ * after s was read. That is kept: drained = s. While rseq is still s nothing has come
+ * since that moment (what came would change rseq, or still will, as above), so the next
+ * read takes its EAGAIN for granted. The fact stays true whoever else reads, in whatever
+ * order the readers write it. What can end a read early with data behind
+ * it, or give a result without data, is excluded: end of file, error and urgent data are seen
+ * as events and set PD_NODRAIN for good (had the event come after s, rseq tells); MSG_PEEK
+ * does not set the fact; SO_RCVLOWAT, TLS in the kernel and MSG_OOB set PD_NODRAIN in shim/.
+ *
+ * Many waiters
+ * ------------
+ * An edge wakes one of those who wait in rq (accepters, readers), not the whole herd. It
+ * may have announced more than one of them takes, so each G passes the baton (pollpass) when
+ * it has done its read, whatever the result. Say data is there and W waits in rq. W enqueued itself after an
+ * EAGAIN, so the data came later, and its edge is still to be fetched (it will
+ * wake somebody) or woke some R after W was on the queue. R is running, and when it is done it sees W. R's
+ * attempt saying EAGAIN means that the data has gone to another reader, who sees W
+ * too. A claim that fails (that waiter's time was up, a signal was first) moves on to the next.
+ * Waiters in pollmany consume nothing: they are all woken and pass nothing on.
+ *
+ * Numbers and descriptions
+ * ------------------------
+ * epoll knows (description, number); here there is the number. The wrappers of the calls that make
+ * numbers call pollreset, so what an entry says is about the present description, if
+ * that was made in view of the wrappers: PD_OWN. Numbers that were inherited, received,
+ * dup'ed, given to stdio (which closes behind our back), or existed when the process
+ * forked are not PD_OWN, and nothing that is kept about them is relied upon: each wait
+ * registers them again (EPOLL_CTL_MOD, which ends in ENOENT if the description is another one),
+ * and shim/ asks for O_NONBLOCK and time-outs anew. kind is used without
+ * that, as a wrong one shows by ENOTSOCK, EOPNOTSUPP or EPERM.
+ *
+ * gen numbers the uses of a number. It travels in the event's data, and events of earlier uses
+ * are ignored. Only waste depends on that.
+ *
+ * close
+ * -----
+ * A blocking call natively outlives the close of its descriptor by another thread. Here it ends with
+ * EBADF: WAKE_CLOSE. Between pollclosing and pollclosed nobody parks on the number, so
+ * that none is left behind on an entry whose registration dies with the description.
+ */
+#include "netpoll.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+
+enum {
+	CHUNK = 512,    /* entries in a block of the table */
+	NCHUNK = 32768, /* blocks: descriptors up to 16,777,215 */
+};
+static struct polldesc *chunks[NCHUNK]; /* atomic; set once */
+
+uint32_t forkepoch = 1;
+int32_t netpollwaiters;
+
+struct polldesc *
+pollfind(int fd)
+{
+	unsigned n = (unsigned)fd;
+	struct polldesc *c;
+
+	if(n >= (unsigned)NCHUNK * CHUNK)
+		return NULL;
+	c = load_acquire(&chunks[n / CHUNK]); /* pairs with the cas in pollgetslow */
+	return c != NULL ? &c[n % CHUNK] : NULL;
+}
+
+/* Without a lock, as this may be called by a signal handler. Who loses the race wastes its block. */
+static struct polldesc *
+pollgetslow(int fd)
+{
+	unsigned n = (unsigned)fd;
+	struct polldesc *c;
+
+	if(n >= (unsigned)NCHUNK * CHUNK || (c = persistentalloc(CHUNK * sizeof *c, CACHELINE)) == NULL)
+		return NULL;
+	for(unsigned i = 0; i < CHUNK; i++){
+		c[i].fd = (int32_t)(n / CHUNK * CHUNK + i);
+		c[i].rseq = c[i].wseq = 1;
+	}
+	cas(&chunks[n / CHUNK], NULL, c); /* pairs with the load_acquire in pollfind */
+	return pollfind(fd);
+}
+
+struct polldesc *
+pollget(int fd)
+{
+	struct polldesc *pd = pollfind(fd);
+
+	return likely(pd != NULL) ? pd : pollgetslow(fd);
+}
+
+/* ---- queues; all under pd->lock ---- */
+
+static void
+enqueue(struct pollq *q, struct pollwait *w)
+{
+	w->q = q;
+	w->next = NULL;
+	w->prev = q->tail;
+	if(q->tail != NULL)
+		q->tail->next = w;
+	else
+		store_relaxed(&q->head, w);
+	q->tail = w;
+	add_fetch(&netpollwaiters, 1);
+}
+
+static void
+dequeue(struct pollwait *w)
+{
+	struct pollq *q = w->q;
+
+	if(w->prev != NULL)
+		w->prev->next = w->next;
+	else
+		store_relaxed(&q->head, w->next);
+	if(w->next != NULL)
+		w->next->prev = w->prev;
+	else
+		q->tail = w->prev;
+	w->q = NULL;
+	add_fetch(&netpollwaiters, -1);
+}
+
+/*
+ * Takes w off its queue and claims it. The order matters: after a claim the G may run on, with w gone from
+ * its stack. False if the wait was over already.
+ */
+static bool
+wakewait(struct pollwait *w, enum wakewhy why, struct glist *l)
+{
+	struct g *gp = w->gp;
+	uint64_t seq = w->seq;
+	int r;
+
+	dequeue(w);
+	if((r = claim(gp, seq, why)) == 2)
+		glistpush(l, gp);
+	return r != 0;
+}
+
+static void
+wakeone(struct pollq *q, struct glist *l)
+{
+	while(q->head != NULL && !wakewait(q->head, WAKE_READY, l))
+		continue;
+}
+
+static void
+wakeall(struct pollq *q, enum wakewhy why, struct glist *l)
+{
+	while(q->head != NULL)
+		wakewait(q->head, why, l);
+}
+
+static uint32_t
+nextseq(uint32_t seq)
+{
+	return seq + 1 != 0 ? seq + 1 : 1;
+}
+
+static void
+edge(uint32_t *seq, struct pollq *q, struct glist *l)
+{
+	store_release(seq, nextseq(*seq)); /* pairs with pollseq */
+	wakeone(q, l);
+}
+
+static void
+wakepollers(struct polldesc *pd, uint32_t events, struct glist *l)
+{
+	struct pollwait *w, *next;
+
+	for(w = pd->pq.head; w != NULL; w = next){
+		next = w->next;
+		if((w->events | POLLERR | POLLHUP) & events)
+			wakewait(w, WAKE_READY, l);
+	}
+}
+
+/* An event from epoll for the use gen of pd's number. */
+void
+netpollready(struct polldesc *pd, uint32_t gen, uint32_t ev, struct glist *l)
+{
+	lock(&pd->lock);
+	if(pd->gen == gen){
+		if(ev & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
+			fetch_or(&pd->flags, PD_NODRAIN);
+		if(ev & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+			edge(&pd->rseq, &pd->rq, l);
+		if(ev & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+			edge(&pd->wseq, &pd->wq, l);
+		if(unlikely(pd->pq.head != NULL))
+			wakepollers(pd, ev, l);
+	}
+	unlock(&pd->lock);
+}
+
+/* ---- waiting ---- */
+
+static bool
+trusted(struct polldesc *pd)
+{
+	return (load_relaxed(&pd->flags) & PD_OWN) && pd->epoch == load_relaxed(&forkepoch);
+}
+
+/* Sees that pd is registered; pd->lock. 0, POLL_PLAIN or POLL_FALLBACK. */
+static int
+registered(struct polldesc *pd)
+{
+	bool reg = pd->regepoch != 0 && pd->regepoch == netpollepoch();
+	int r;
+
+	if(reg && trusted(pd))
+		return 0;
+	r = netpollctl(pd, reg);
+	if(r == 0){
+		pd->regepoch = netpollepoch();
+		return 0;
+	}
+	pd->regepoch = 0;
+	/* EPERM: has no poll method. EBADF and the like: the next attempt says so. */
+	return r == -EPERM || r == -EBADF ? POLL_PLAIN : POLL_FALLBACK;
+}
+
+static void
+unqueue(struct pollwait *w)
+{
+	lock(&w->pd->lock);
+	if(w->q != NULL)
+		dequeue(w);
+	unlock(&w->pd->lock);
+}
+
+/* The number is being closed: let that happen, then the attempt says what is there now. */
+static int
+letclose(struct polldesc *pd)
+{
+	unlock(&pd->lock);
+	gosched();
+	return POLL_RETRY;
+}
+
+int
+pollblock(struct g *gp, struct polldesc *pd, enum pollmode mode, uint32_t seq, enum waitreason why, int64_t deadline)
+{
+	struct pollwait w;
+	int r;
+
+	lock(&pd->lock);
+	if((mode == POLLMODE_R ? pd->rseq : pd->wseq) != seq){
+		unlock(&pd->lock);
+		return POLL_RETRY;
+	}
+	if(unlikely(pd->closing))
+		return letclose(pd);
+	if((r = registered(pd)) != 0){
+		unlock(&pd->lock);
+		return r;
+	}
+	w.pd = pd;
+	w.gp = gp;
+	w.seq = parkprep(gp);
+	enqueue(mode == POLLMODE_R ? &pd->rq : &pd->wq, &w);
+	unlock(&pd->lock);
+	r = park(gp, why, (void *)(long)pd->fd, deadline);
+	/* these two come from who took w off the queue; the others from elsewhere */
+	if(r != WAKE_READY && r != WAKE_CLOSE)
+		unqueue(&w);
+	return r;
+}
+
+void
+pollpassslow(struct polldesc *pd, enum pollmode mode)
+{
+	struct glist l = {0};
+
+	lock(&pd->lock);
+	wakeone(mode == POLLMODE_R ? &pd->rq : &pd->wq, &l);
+	unlock(&pd->lock);
+	if(l.head != NULL)
+		ready(l.head);
+}
+
+/* Which edges a waiter of pollmany cares for. */
+static bool
+sawedge(struct pollwait *w)
+{
+	uint32_t both = POLLERR | POLLHUP;
+
+	return ((w->events | both) & ~(uint32_t)(POLLOUT | POLLWRNORM | POLLWRBAND) && w->rseq != w->pd->rseq) ||
+	       (w->events & (POLLOUT | POLLWRNORM | POLLWRBAND) && w->wseq != w->pd->wseq);
+}
+
+enum { EDGE = 1, CLOSING = 2 };
+
+/* Enqueues w. 0, EDGE if one has come since its rseq and wseq, CLOSING, or what registered() says. */
+static int
+addwait(struct pollwait *w)
+{
+	struct polldesc *pd = w->pd;
+	int r;
+
+	lock(&pd->lock);
+	if(unlikely(pd->closing))
+		r = CLOSING;
+	else if((r = registered(pd)) == 0){
+		if(sawedge(w))
+			r = EDGE;
+		else
+			enqueue(&pd->pq, w);
+	}
+	unlock(&pd->lock);
+	return r;
+}
+
+int
+pollmany(struct g *gp, struct pollwait *w, int n, enum waitreason why, const void *obj, int64_t deadline)
+{
+	uint64_t seq = parkprep(gp);
+	enum wakewhy ww;
+	bool closing = false;
+	int i, r = 0;
+
+	for(i = 0; i < n; i++){
+		w[i].q = NULL;
+		w[i].gp = gp;
+		w[i].seq = seq;
+	}
+	for(i = 0; i < n; i++)
+		if(w[i].pd != NULL && (r = addwait(&w[i])) != 0)
+			break;
+	if(r == 0)
+		r = park(gp, why, obj, deadline);
+	else{
+		closing = r == CLOSING;
+		if(r > 0)
+			r = POLL_RETRY;
+		if(!parkabort(gp, &ww) && r == POLL_RETRY)
+			r = ww;
+	}
+	for(i = 0; i < n; i++)
+		if(w[i].pd != NULL)
+			unqueue(&w[i]);
+	if(closing)
+		gosched();
+	return r;
+}
+
+/* ---- numbers come and go ---- */
+
+/* Forgets everything; pd->lock. */
+static void
+forget(struct polldesc *pd, struct glist *l)
+{
+	pd->gen++;
+	pd->regepoch = 0;
+	store_relaxed(&pd->drained, 0);
+	store_relaxed(&pd->flags, 0);
+	store_relaxed(&pd->kind, Kunknown);
+	store_relaxed(&pd->err, 0);
+	/* who is between an attempt and its wait has to look again */
+	store_release(&pd->rseq, nextseq(pd->rseq));
+	store_release(&pd->wseq, nextseq(pd->wseq));
+	wakeall(&pd->rq, WAKE_CLOSE, l);
+	wakeall(&pd->wq, WAKE_CLOSE, l);
+	wakeall(&pd->pq, WAKE_CLOSE, l);
+}
+
+void
+pollreset(struct polldesc *pd, enum fdkind kind, uint32_t flags)
+{
+	struct glist l = {0};
+
+	lock(&pd->lock);
+	forget(pd, &l);
+	pd->use++;
+	pd->closing = 0;
+	pd->epoch = load_relaxed(&forkepoch);
+	pd->rtimeo = pd->wtimeo = NOTIME;
+	store_relaxed(&pd->kind, (uint8_t)kind);
+	store_relaxed(&pd->flags, flags);
+	unlock(&pd->lock);
+	if(l.head != NULL)
+		injectglist(&l);
+}
+
+uint32_t
+pollclosing(struct polldesc *pd)
+{
+	struct glist l = {0};
+	uint32_t use;
+
+	lock(&pd->lock);
+	/* another name of the description would keep the registration alive */
+	if(pd->regepoch != 0 && pd->regepoch == netpollepoch() && !trusted(pd))
+		netpolldel(pd);
+	forget(pd, &l);
+	pd->closing++;
+	use = pd->use;
+	unlock(&pd->lock);
+	if(l.head != NULL)
+		injectglist(&l);
+	return use;
+}
+
+/* If the number has been made anew meanwhile, pollreset has ended the closing. */
+void
+pollclosed(struct polldesc *pd, uint32_t use)
+{
+	lock(&pd->lock);
+	if(pd->use == use)
+		pd->closing--;
+	unlock(&pd->lock);
+}
+
+static bool
+unused(struct polldesc *pd)
+{
+	return load_relaxed(&pd->kind) == Kunknown && load_relaxed(&pd->flags) == 0 && load_relaxed(&pd->regepoch) == 0;
+}
+
+void
+pollrange(unsigned lo, unsigned hi, void (*fn)(struct polldesc *, void *), void *arg)
+{
+	struct polldesc *c;
+
+	if(hi >= (unsigned)NCHUNK * CHUNK)
+		hi = NCHUNK * CHUNK - 1;
+	while(lo <= hi){
+		c = load_acquire(&chunks[lo / CHUNK]);
+		if(c == NULL)
+			lo = (lo / CHUNK + 1) * CHUNK;
+		else{
+			if(!unused(&c[lo % CHUNK]))
+				fn(&c[lo % CHUNK], arg);
+			lo++;
+		}
+	}
+}
+
+void
+netpollshare(void)
+{
+	add_fetch(&forkepoch, 1);
+}
+
+/*
+ * In the child of a fork: the waiters are threads of the parent, and the locks may have been
+ * held by some. Entries that nobody used are only read, so that their pages stay shared.
+ */
+static void
+forkone(struct polldesc *pd)
+{
+	if(pd->lock.key == 0 && unused(pd))
+		return;
+	pd->lock.key = 0;
+	pd->regepoch = 0;
+	pd->drained = 0;
+	pd->closing = 0;
+	pd->rq = pd->wq = pd->pq = (struct pollq){0};
+}
+
+void
+pollfork(void)
+{
+	netpollwaiters = 0;
+	for(unsigned i = 0; i < NCHUNK; i++)
+		if(chunks[i] != NULL)
+			for(unsigned k = 0; k < CHUNK; k++)
+				forkone(&chunks[i][k]);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptors: what heddle knows of each number, and who waits for it.
+ *
+ * netpoll.c has the policy (queues, edges, closing), netpoll_epoll.c the mechanism,
+ * shim/ the system calls. The protocol is described in netpoll.c.
+ */
+#ifndef HEDDLE_NETPOLL_H
+#define HEDDLE_NETPOLL_H
+
+#include "runtime.h"
+
+/* What a number refers to, as far as it decides how to read and write it. */
+enum fdkind {
+	Kunknown,
+	Kfile,   /* regular file, directory...: not pollable, plain blocking calls */
+	Ktcp,    /* TCP stream: a short read means drained */
+	Ksock,   /* any other socket: MSG_DONTWAIT */
+	Knowait, /* pipe, eventfd...: preadv2 and pwritev2 with RWF_NOWAIT */
+	Kpoll,   /* pollable, but without RWF_NOWAIT: poll first */
+	Kblock,  /* what polling cannot stand for, like a terminal: block in the kernel */
+};
+
+enum { /* polldesc.flags; PD_NODRAIN under lock or by the G that uses the descriptor, see fdfact() in shim/fd.c */
+	PD_OWN = 1,     /* a wrapper saw this number made, and its description has had no other name since */
+	PD_KNOWN = 2,   /* kind, PD_NB and the time-outs have been asked for or set; worth something with PD_OWN only */
+	PD_NB = 4,      /* the program's O_NONBLOCK */
+	PD_NODRAIN = 8, /* a short read of this stream need not mean that it is drained */
+	PD_LOWAT = 16,  /* SO_RCVLOWAT > 1: block in the kernel */
+	PD_LISTEN = 32, /* SO_ACCEPTCONN */
+	PD_WPOLL = 64,  /* a Knowait that has RWF_NOWAIT for reading only: poll before a write */
+};
+
+struct pollwait;
+
+struct pollq {
+	struct pollwait *head, *tail;
+};
+
+struct polldesc {
+	struct mutex lock;
+	int32_t fd;
+	uint32_t gen;        /* changes whenever what is known is forgotten; lock */
+	uint32_t use;        /* which use of the number, counted by pollreset; lock */
+	uint32_t rseq, wseq; /* edges so far; written under lock, atomic reads. Never 0 */
+	uint32_t drained;    /* rseq before a read that drained the stream, 0 none; atomic */
+	uint32_t flags;      /* PD_*; atomic */
+	uint32_t epoch;      /* forkepoch when PD_OWN was set */
+	uint32_t regepoch;   /* registered with the instance of this number, 0 not; lock */
+	uint8_t kind;        /* enum fdkind; atomic */
+	uint16_t closing;    /* close()s under way in this use; lock */
+	int32_t err;         /* an error that the kernel gave while part was done already: the next call's; atomic */
+	int64_t rtimeo, wtimeo; /* ns, NOTIME none; valid with PD_KNOWN */
+	struct pollq rq, wq; /* each edge wakes one of them, who passes it on; lock, emptiness is read without */
+	struct pollq pq;     /* each edge wakes all; lock */
+};
+
+/* A wait on one descriptor, on the stack of the G. */
+struct pollwait {
+	struct pollwait *next, *prev; /* pd->lock */
+	struct pollq *q;              /* NULL when on no queue; pd->lock */
+	struct polldesc *pd;
+	struct g *gp;
+	uint64_t seq;
+	uint32_t events;     /* POLLIN...: what a waiter on pq wants */
+	uint32_t rseq, wseq; /* edges before the attempt that failed */
+};
+
+extern uint32_t forkepoch; /* atomic: 1 and one more for each fork, from which on others may share all descriptions */
+
+/* pollget returns fd's entry, NULL if fd is out of range or there is no memory. Any thread, no lock. */
+struct polldesc *pollget(int fd);
+/* pollfind is pollget that makes none. */
+struct polldesc *pollfind(int fd);
+
+/* Which queue: reading or writing. */
+enum pollmode { POLLMODE_R, POLLMODE_W };
+
+static inline uint32_t
+pollseq(struct polldesc *pd, enum pollmode mode)
+{
+	/* pairs with the release in edge(): who sees an edge sees what came before it */
+	return load_acquire(mode == POLLMODE_R ? &pd->rseq : &pd->wseq);
+}
+
+/* Results of pollblock besides enum wakewhy. */
+enum { POLL_RETRY = WAKE_READY, POLL_PLAIN = -1, POLL_FALLBACK = -2 };
+
+/*
+ * pollblock parks gp until an edge for mode has come since seq = pollseq() was taken: at once if one has.
+ * The caller's attempt, made after that pollseq(), said EAGAIN. Runtime mode. Returns
+ * POLL_RETRY: try again; WAKE_TIMEOUT, WAKE_SIGNAL, WAKE_CLOSE;
+ * POLL_PLAIN: epoll refuses this kind of descriptor (it never blocks for long);
+ * POLL_FALLBACK: there is no epoll or no memory for a registration: block in poll(2).
+ */
+int pollblock(struct g *gp, struct polldesc *pd, enum pollmode mode, uint32_t seq, enum waitreason why, int64_t deadline);
+
+/* pollpass hands an edge on to the next waiter of the same mode: by a G that was woken, or might have
+ * been, once it is done with the descriptor. */
+void pollpassslow(struct polldesc *pd, enum pollmode mode);
+static inline void
+pollpass(struct polldesc *pd, enum pollmode mode)
+{
+	if(unlikely(load_relaxed(mode == POLLMODE_R ? &pd->rq.head : &pd->wq.head) != NULL))
+		pollpassslow(pd, mode);
+}
+
+/*
+ * pollmany parks gp until one of n waits has had an edge. w[i].pd (NULL entries are skipped), events, rseq and
+ * wseq are set by the caller. Results as pollblock; POLL_PLAIN if any entry is of that kind.
+ */
+int pollmany(struct g *gp, struct pollwait *w, int n, enum waitreason why, const void *obj, int64_t deadline);
+
+/* pollreset forgets what was known of pd's number, which now names something else, and wakes those who
+ * waited with WAKE_CLOSE. */
+void pollreset(struct polldesc *pd, enum fdkind kind, uint32_t flags);
+/* pollclosing begins a close or a replacement of pd's number: waiters are woken with WAKE_CLOSE and nobody
+ * parks on it until pollclosed, which takes what pollclosing returned. */
+uint32_t pollclosing(struct polldesc *pd);
+void pollclosed(struct polldesc *pd, uint32_t use);
+/* pollrange calls fn for each entry in use with lo <= fd <= hi, in order. */
+void pollrange(unsigned lo, unsigned hi, void (*fn)(struct polldesc *, void *), void *arg);
+
+/* netpollowns: fd is one of the runtime's own descriptors. */
+bool netpollowns(int fd);
+/* netpollyield moves the runtime's own descriptors away from number fd, which the program wants. */
+void netpollyield(int fd);
+/* netpollfds returns the runtime's descriptors in ascending order, -1 for those not open. */
+void netpollfds(int fds[2]);
+/* netpollshare: from now on other processes may share every description; before fork and the like. */
+void netpollshare(void);
+/* netpollfork: in the child of a fork, its only thread: forgets the parent's epoll instance and all waiters. */
+void netpollfork(void);
+
+/* Between netpoll.c and netpoll_epoll.c. Results are 0 or a negative errno. */
+int netpollctl(struct polldesc *pd, bool verify); /* pd->lock; registers pd with the current gen */
+void netpolldel(struct polldesc *pd);             /* pd->lock */
+uint32_t netpollepoch(void);                      /* number of the instance, for regepoch; never 0 */
+void pollfork(void);
+void netpollready(struct polldesc *pd, uint32_t gen, uint32_t events, struct glist *);
+extern int32_t netpollwaiters;                    /* atomic: entries on all queues */
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making connections: accept and connect.
+ *
+ * accept has no MSG_DONTWAIT. Whether there is a connection is asked with poll() first; then
+ * the kernel does it, and should another process have been faster it blocks there.
+ *
+ * connect on a TCP socket is started with O_NONBLOCK, which is set and taken back around
+ * the call, if nobody else can see the description (PD_OWN). When the socket has become
+ * writable, connect is called again: natively that is how the result is had, the error
+ * as well as the change of state. Others (Unix sockets wait for room in the
+ * listener's queue, of which there is no event) connect in the kernel.
+ */
+#include "fd.h"
+
+static long
+acceptcall(int fd, struct sockaddr *addr, socklen_t *alen, int flags, bool four)
+{
+	return rawresult(four ? libc.accept4(fd, addr, alen, flags) : libc.accept(fd, addr, alen));
+}
+
+/* What is known of a connection that the listener l has given. */
+static void
+newconn(int fd, struct polldesc *l, int flags)
+{
+	uint32_t fl = PD_OWN | (flags & SOCK_NONBLOCK ? PD_NB : 0);
+	enum fdkind kind = Ksock;
+	struct polldesc *pd = pollget(fd);
+
+	if(pd == NULL)
+		return;
+	/* it inherits everything but O_NONBLOCK */
+	if(fdtrusted(l) && (load_relaxed(&l->flags) & PD_KNOWN)){
+		kind = (enum fdkind)load_relaxed(&l->kind);
+		fl |= PD_KNOWN | (load_relaxed(&l->flags) & (PD_LOWAT | PD_NODRAIN));
+	}
+	pollreset(pd, kind, fl);
+	if(fl & PD_KNOWN){
+		store_relaxed(&pd->rtimeo, load_relaxed(&l->rtimeo));
+		store_relaxed(&pd->wtimeo, load_relaxed(&l->wtimeo));
+	}
+}
+
+static long
+acceptwait(struct g *gp, struct polldesc *pd, struct sockaddr *addr, socklen_t *alen, int flags, bool four)
+{
+	struct iowait w = {.gp = gp, .pd = pd, .mode = POLLMODE_R, .why = Waccept};
+	int fd = pd->fd, e;
+	long r;
+
+	if((r = takeerr(pd)) != 0)
+		return r;
+	for(;;){
+		w.seq = pollseq(pd, POLLMODE_R);
+		if(pollnow(fd, POLLIN) != 0)
+			break;
+		if((e = iowait(&w)) < 0)
+			return e;
+		if(e == IO_BLOCK){
+			if(!w.asked)
+				break; /* an error, which the kernel gives at once; or there is nobody to hold up */
+			return iosyscallblock(gp, acceptcall(fd, addr, alen, flags, four));
+		}
+	}
+	return iosyscall(gp, acceptcall(fd, addr, alen, flags, four));
+}
+
+static int
+doaccept(int fd, struct sockaddr *addr, socklen_t *alen, int flags, bool four)
+{
+	struct g *gp = getg();
+	struct polldesc *pd;
+	long r;
+
+	if(gp == NULL)
+		return fdnew((int)ioreturn(acceptcall(fd, addr, alen, flags, four)), Kunknown, 0);
+	cancelpoint(gp);
+	rtenter(gp);
+	pd = pollget(fd);
+	if(pd == NULL || fdnonblock(pd))
+		r = iosyscall(gp, acceptcall(fd, addr, alen, flags, four));
+	else{
+		r = acceptwait(gp, pd, addr, alen, flags, four);
+		pollpass(pd, POLLMODE_R);
+	}
+	if(r >= 0 && pd != NULL)
+		newconn((int)r, pd, flags);
+	rtexit(gp);
+	return (int)ioreturn(r);
+}
+
+EXPORT int
+accept(int fd, struct sockaddr *addr, socklen_t *alen)
+{
+	return doaccept(fd, addr, alen, 0, false);
+}
+
+EXPORT int
+accept4(int fd, struct sockaddr *addr, socklen_t *alen, int flags)
+{
+	return doaccept(fd, addr, alen, flags, true);
+}
+
+/* ---- connect ---- */
+
+/* connect with O_NONBLOCK around it. -EINPROGRESS (or -EALREADY): it is under way. */
+static long
+startconnect(int fd, const struct sockaddr *addr, socklen_t alen)
+{
+	long fl = rawsyscall(SYS_fcntl, fd, F_GETFL), r;
+
+	if(fl < 0)
+		return fl;
+	rawsyscall(SYS_fcntl, fd, F_SETFL, fl | O_NONBLOCK);
+	r = rawsyscall(SYS_connect, fd, addr, alen);
+	rawsyscall(SYS_fcntl, fd, F_SETFL, fl);
+	return r;
+}
+
+static long
+connectcall(int fd, const struct sockaddr *addr, socklen_t alen)
+{
+	return rawresult(libc.connect(fd, addr, alen));
+}
+
+static long
+connectwait(struct g *gp, struct polldesc *pd, const struct sockaddr *addr, socklen_t alen)
+{
+	struct iowait w = {.gp = gp, .pd = pd, .mode = POLLMODE_W, .why = Wconnect};
+	int fd = pd->fd, e;
+	long r;
+
+	w.seq = pollseq(pd, POLLMODE_W);
+	r = startconnect(fd, addr, alen);
+	if(r != -EINPROGRESS && r != -EALREADY)
+		return r;
+	while(pollnow(fd, POLLOUT) == 0){
+		if((e = iowait(&w)) < 0)
+			return e == -EAGAIN ? (w.timed ? -EINPROGRESS : r) : e;
+		if(e == IO_BLOCK)
+			return iosyscallblock(gp, connectcall(fd, addr, alen));
+		w.seq = pollseq(pd, POLLMODE_W);
+	}
+	return iosyscall(gp, connectcall(fd, addr, alen));
+}
+
+static int
+doconnect(int fd, const struct sockaddr *addr, socklen_t alen)
+{
+	struct g *gp = getg();
+	struct polldesc *pd;
+	struct fdfacts f;
+	long r;
+
+	if(gp == NULL)
+		return libc.connect(fd, addr, alen);
+	cancelpoint(gp);
+	rtenter(gp);
+	pd = pollget(fd);
+	if(pd != NULL && !fdnonblock(pd) && load_relaxed(&pd->kind) == Ktcp && fdtrusted(pd) && !alone() &&
+	   (fdask(pd, &f), !f.nb))
+		r = connectwait(gp, pd, addr, alen);
+	else if(pd != NULL && fdkind(pd) == Ktcp && !fdnonblock(pd) && !alone())
+		r = iosyscallblock(gp, connectcall(fd, addr, alen));
+	else
+		r = iosyscall(gp, connectcall(fd, addr, alen));
+	rtexit(gp);
+	return (int)ioreturn(r);
+}
+
+EXPORT int
+connect(int fd, const struct sockaddr *addr, socklen_t alen)
+{
+	return doconnect(fd, addr, alen);
+}
+
+EXPORT int
+__connect(int fd, const struct sockaddr *addr, socklen_t alen)
+{
+	return doconnect(fd, addr, alen);
+}

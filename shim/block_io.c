@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls that are known to block for long when they block: tried without waiting first, and only
+ * if that fails with the P handed off at once (entersyscallblock).
+ */
+#include <sys/msg.h>
+
+#include "fd.h"
+
+static struct g *
+enter(struct g *gp)
+{
+	cancelpoint(gp);
+	rtenter(gp);
+	return gp;
+}
+
+EXPORT int
+flock(int fd, int op)
+{
+	struct g *gp = getg();
+	long r;
+
+	if(gp == NULL)
+		return libc.flock(fd, op);
+	enter(gp);
+	r = rawsyscall(SYS_flock, fd, op | LOCK_NB);
+	if(r == -EAGAIN && !(op & LOCK_NB))
+		r = rawresult(iosyscallblock(gp, libc.flock(fd, op)));
+	rtexit(gp);
+	return (int)ioreturn(r);
+}
+
+/* ---- children ---- */
+
+static pid_t
+dowait(pid_t pid, int *status, int flags, struct rusage *ru)
+{
+	struct g *gp = getg();
+	long r;
+
+	if(gp == NULL)
+		return libc.wait4(pid, status, flags, ru);
+	enter(gp);
+	r = rawsyscall(SYS_wait4, pid, status, flags | WNOHANG, ru);
+	if(r == 0 && !(flags & WNOHANG))
+		r = rawresult(iosyscallblock(gp, libc.wait4(pid, status, flags, ru)));
+	rtexit(gp);
+	return (pid_t)ioreturn(r);
+}
+
+EXPORT pid_t
+wait(int *status)
+{
+	return dowait(-1, status, 0, NULL);
+}
+
+EXPORT pid_t
+__wait(int *status)
+{
+	return dowait(-1, status, 0, NULL);
+}
+
+EXPORT pid_t
+waitpid(pid_t pid, int *status, int flags)
+{
+	return dowait(pid, status, flags, NULL);
+}
+
+EXPORT pid_t
+__waitpid(pid_t pid, int *status, int flags)
+{
+	return dowait(pid, status, flags, NULL);
+}
+
+EXPORT pid_t
+wait3(int *status, int flags, struct rusage *ru)
+{
+	return dowait(-1, status, flags, ru);
+}
+
+EXPORT pid_t
+wait4(pid_t pid, int *status, int flags, struct rusage *ru)
+{
+	return dowait(pid, status, flags, ru);
+}
+
+EXPORT int
+waitid(idtype_t type, id_t id, siginfo_t *info, int flags)
+{
+	struct g *gp = getg();
+	siginfo_t si;
+	long r;
+
+	if(gp == NULL || (flags & WNOHANG))
+		return libc.waitid(type, id, info, flags);
+	enter(gp);
+	/* with WNOHANG success may mean that there is nothing yet: si_pid tells */
+	si.si_pid = 0;
+	r = rawsyscall(SYS_waitid, type, id, &si, flags | WNOHANG, NULL);
+	if(r == 0 && si.si_pid == 0)
+		r = rawresult(iosyscallblock(gp, libc.waitid(type, id, info, flags)));
+	else if(r == 0 && info != NULL)
+		*info = si;
+	rtexit(gp);
+	return (int)ioreturn(r);
+}
+
+/* ---- System V messages ---- */
+
+EXPORT ssize_t
+msgrcv(int id, void *buf, size_t n, long type, int flags)
+{
+	struct g *gp = getg();
+	long r;
+
+	if(gp == NULL)
+		return libc.msgrcv(id, buf, n, type, flags);
+	enter(gp);
+	r = rawsyscall(SYS_msgrcv, id, buf, n, type, flags | IPC_NOWAIT);
+	if(r == -ENOMSG && !(flags & IPC_NOWAIT))
+		r = rawresult(iosyscallblock(gp, libc.msgrcv(id, buf, n, type, flags)));
+	rtexit(gp);
+	return ioreturn(r);
+}
+
+EXPORT int
+msgsnd(int id, const void *buf, size_t n, int flags)
+{
+	struct g *gp = getg();
+	long r;
+
+	if(gp == NULL)
+		return libc.msgsnd(id, buf, n, flags);
+	enter(gp);
+	r = rawsyscall(SYS_msgsnd, id, buf, n, flags | IPC_NOWAIT);
+	if(r == -EAGAIN && !(flags & IPC_NOWAIT))
+		r = rawresult(iosyscallblock(gp, libc.msgsnd(id, buf, n, flags)));
+	rtexit(gp);
+	return (int)ioreturn(r);
+}

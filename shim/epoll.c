@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * epoll_wait and its kin, on the program's own epoll descriptors.
+ *
+ * A thread that sits in epoll_wait is an event loop, and natively has one system call a round. Parking
+ * on the descriptor (which is nested in ours) would make that three, so up to a number of Gs wait in
+ * the kernel. Those beyond it park: a program with an epoll descriptor a thread needs
+ * no kernel thread for each.
+ *
+ * Waiters on one epoll descriptor pass the baton, as with accept: the kernel gives
+ * the nested instance no new edge for events that are left on the list.
+ */
+#include "fd.h"
+
+struct epcall {
+	struct g *gp;
+	int ep, n;
+	struct epoll_event *ev;
+	int64_t timeout; /* ns, NOTIME */
+};
+
+static long
+epkernel(struct epcall *c, int64_t deadline)
+{
+	struct timespec ts, *tp = NULL;
+	int64_t ns = 0;
+	long r;
+
+	if(deadline != NOTIME){
+		if((ns = deadline - nanotime()) < 0)
+			ns = 0;
+		ts = (struct timespec){ns / NSEC, ns % NSEC};
+		tp = &ts;
+	}
+	if(deadline == NOTIME)
+		return rawresult(libc.epoll_wait(c->ep, c->ev, c->n, -1));
+	r = rawresult(libc.epoll_pwait2(c->ep, c->ev, c->n, tp, NULL));
+	if(r == -ENOSYS){
+		ns = (ns + MSEC - 1) / MSEC;
+		r = rawresult(libc.epoll_wait(c->ep, c->ev, c->n, ns < INT32_MAX ? (int)ns : INT32_MAX));
+	}
+	return r;
+}
+
+static long
+eppark(struct epcall *c, struct polldesc *pd, int64_t deadline)
+{
+	uint32_t seq;
+	long r;
+	int e;
+
+	for(;;){
+		seq = pollseq(pd, POLLMODE_R);
+		if((r = rawsyscall(SYS_epoll_wait, c->ep, c->ev, c->n, 0)) != 0)
+			return r;
+		e = pollblock(c->gp, pd, POLLMODE_R, seq, Wepoll, deadline);
+		if(e == WAKE_TIMEOUT)
+			return rawsyscall(SYS_epoll_wait, c->ep, c->ev, c->n, 0);
+		if(e == WAKE_CLOSE)
+			return -EBADF;
+		if(e == WAKE_SIGNAL && interrupted(c->gp, false))
+			return -EINTR;
+		if(e < 0)
+			return iosyscallblock(c->gp, epkernel(c, deadline));
+	}
+}
+
+/* ms: the program's time-out if it came in milliseconds; c->timeout is the same. */
+static long
+epcall(struct epcall *c, int ms)
+{
+	struct polldesc *pd = pollget(c->ep);
+	bool counted = kernelwaitbegin();
+	int64_t deadline;
+	long r;
+
+	if(counted || alone() || c->n <= 0 || pd == NULL){
+		if(ms >= -1)
+			r = iosyscall(c->gp, rawresult(libc.epoll_wait(c->ep, c->ev, c->n, ms)));
+		else
+			r = iosyscall(c->gp, epkernel(c, deadlinens(c->timeout)));
+		if(counted)
+			kernelwaitend();
+	}else{
+		deadline = deadlinens(c->timeout);
+		r = eppark(c, pd, deadline);
+	}
+	if(pd != NULL)
+		pollpass(pd, POLLMODE_R);
+	return r;
+}
+
+static int
+doepoll(struct g *gp, int ep, struct epoll_event *ev, int n, int64_t timeout, int ms)
+{
+	struct epcall c = {gp, ep, n, ev, timeout};
+	long r;
+
+	cancelpoint(gp);
+	rtenter(gp);
+	r = timeout == 0 ? rawsyscall(SYS_epoll_wait, ep, ev, n, 0) : epcall(&c, ms);
+	rtexit(gp);
+	return (int)ioreturn(r);
+}
+
+EXPORT int
+epoll_wait(int ep, struct epoll_event *ev, int n, int ms)
+{
+	struct g *gp = getg();
+
+	if(gp == NULL)
+		return libc.epoll_wait(ep, ev, n, ms);
+	return doepoll(gp, ep, ev, n, ms < 0 ? NOTIME : ms * MSEC, ms < 0 ? -1 : ms);
+}
+
+EXPORT int
+epoll_pwait(int ep, struct epoll_event *ev, int n, int ms, const sigset_t *mask)
+{
+	struct g *gp = getg();
+	int r;
+
+	if(gp == NULL)
+		return libc.epoll_pwait(ep, ev, n, ms, mask);
+	if(mask == NULL)
+		return doepoll(gp, ep, ev, n, ms < 0 ? NOTIME : ms * MSEC, ms < 0 ? -1 : ms);
+	cancelpoint(gp);
+	rtenter(gp);
+	r = iosyscall(gp, libc.epoll_pwait(ep, ev, n, ms, mask));
+	rtexit(gp);
+	return r;
+}
+
+EXPORT int
+epoll_pwait2(int ep, struct epoll_event *ev, int n, const struct timespec *ts, const sigset_t *mask)
+{
+	struct g *gp = getg();
+	int r;
+
+	if(gp == NULL)
+		return libc.epoll_pwait2(ep, ev, n, ts, mask);
+	if(mask == NULL && (ts == NULL || goodtime(ts)))
+		return doepoll(gp, ep, ev, n, ts != NULL ? tonsec(ts) : NOTIME, INT32_MIN);
+	cancelpoint(gp);
+	rtenter(gp);
+	r = iosyscall(gp, libc.epoll_pwait2(ep, ev, n, ts, mask));
+	rtexit(gp);
+	return r;
+}

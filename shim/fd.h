@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting for descriptors: what the wrappers in io.c, socket.c, poll.c share.
+ */
+#ifndef HEDDLE_FD_H
+#define HEDDLE_FD_H
+
+#include "libc.h"
+#include "netpoll.h"
+
+/* What a call that would block has to know. */
+struct fdfacts {
+	bool nb;     /* O_NONBLOCK is set */
+	bool lowat;  /* SO_RCVLOWAT is more than 1 */
+	bool listen; /* SO_ACCEPTCONN */
+	int64_t rtimeo, wtimeo; /* SO_RCVTIMEO, SO_SNDTIMEO in ns; NOTIME none */
+};
+
+/* fdask fills *f: from what is kept, if that can be relied upon, else by system calls. */
+void fdask(struct polldesc *pd, struct fdfacts *f);
+/* fdkind returns what kind of thing pd's number names, with one fstat the first time. May be out
+ * of date; a wrong one shows by the error of what is tried. */
+enum fdkind fdkind(struct polldesc *pd);
+/* fdsetkind corrects it. */
+void fdsetkind(struct polldesc *pd, enum fdkind kind);
+
+/* fdnew: a call has just made fd (nothing happens if fd < 0). flags: PD_*. It returns fd. */
+int fdnew(int fd, enum fdkind kind, uint32_t flags);
+/* fdshared: fd's description has got another name, in this process or another; or stdio may close fd. */
+void fdshared(int fd);
+/* fdsent: fdshared for the descriptors that m carries. */
+void fdsent(const struct msghdr *m);
+/* fdchanged: ask again at the next wait, a time-out or the like has been set. flags are added. */
+void fdchanged(int fd, uint32_t flags);
+
+/* fdtrusted: what pd says about its number is true. */
+static inline bool
+fdtrusted(struct polldesc *pd)
+{
+	return (load_relaxed(&pd->flags) & PD_OWN) && pd->epoch == load_relaxed(&forkepoch);
+}
+
+/* fdnonblock: pd's O_NONBLOCK is known to be set: the kernel may be asked directly. */
+static inline bool
+fdnonblock(struct polldesc *pd)
+{
+	return (load_relaxed(&pd->flags) & (PD_OWN | PD_KNOWN | PD_NB)) == (PD_OWN | PD_KNOWN | PD_NB);
+}
+
+/* fddrained: nothing has come since a read that emptied the stream; see netpoll.c. seq: pollseq() for reading. */
+static inline bool
+fddrained(struct polldesc *pd, uint32_t seq)
+{
+	return load_relaxed(&pd->drained) == seq && fdtrusted(pd) &&
+	       (load_relaxed(&pd->flags) & (PD_NODRAIN | PD_KNOWN)) == PD_KNOWN;
+}
+
+/* A wait within one call. Set gp, pd, mode, why; the rest 0. */
+struct iowait {
+	struct g *gp;
+	struct polldesc *pd;
+	uint32_t seq; /* pollseq() before the attempt; by the caller each time */
+	uint8_t mode; /* enum pollmode */
+	uint8_t why;  /* enum waitreason */
+	bool asked;
+	bool timed;
+	int64_t deadline;
+};
+
+/* iowait results, besides a negative errno. */
+enum { IO_RETRY = 0, IO_BLOCK = 1 };
+
+/*
+ * iowait is called after an attempt that said EAGAIN. IO_RETRY: try again. IO_BLOCK: make the call as the
+ * program did, within iosyscall(): it may block in the kernel. Else the program's call fails with that
+ * errno: -EAGAIN (O_NONBLOCK, or the time-out has passed), -EINTR, -EBADF (closed).
+ */
+int iowait(struct iowait *);
+
+/* interrupted is called when park() returned WAKE_SIGNAL: it runs the handlers and returns whether the call ends
+ * with EINTR. mayrestart: SA_RESTART applies to the call. It does not return if the G is cancelled. */
+bool interrupted(struct g *gp, bool mayrestart);
+
+/* iosyscall(gp, call): the call, which may block in the kernel; the P can be taken meanwhile. Runtime mode. */
+#define iosyscall(gp, call)                          \
+	({                                           \
+		__typeof__(call) io_r;               \
+		entersyscall(gp);                    \
+		io_r = (call);                       \
+		exitsyscall(gp);                     \
+		io_r;                                \
+	})
+/* The same for a call known to block for long. */
+#define iosyscallblock(gp, call)                     \
+	({                                           \
+		__typeof__(call) io_r;               \
+		entersyscallblock(gp);               \
+		io_r = (call);                       \
+		exitsyscallblock(gp);                \
+		io_r;                                \
+	})
+
+/* alone: there is no other G that a blocking call could hold up. */
+static inline bool
+alone(void)
+{
+	return load_relaxed(&sched.ngs) <= 1;
+}
+
+/* cancelpoint: where the program's thread may be cancelled. User mode. */
+static inline void
+cancelpoint(struct g *gp)
+{
+	if(unlikely(load_relaxed(&gp->attn) & ATTN_CANCEL))
+		pthread_testcancel();
+}
+
+/* ioreturn: a result of a raw system call as libc returns it. */
+static inline long
+ioreturn(long r)
+{
+	if(unlikely(r < 0)){
+		errno = (int)-r;
+		return -1;
+	}
+	return r;
+}
+
+/* rawresult: the reverse. */
+static inline long
+rawresult(long r)
+{
+	return unlikely(r < 0) ? -errno : r;
+}
+
+/* takeerr returns as a negative errno the error that an earlier call left for this one, or 0. */
+static inline int
+takeerr(struct polldesc *pd)
+{
+	return unlikely(load_relaxed(&pd->err) != 0) ? -xchg(&pd->err, 0) : 0;
+}
+
+/* keeperr: a call that has done part of its work returns that; its error r is the next call's. */
+void keeperr(struct polldesc *pd, long r);
+
+/* pollnow: poll(2) of one descriptor without waiting; revents, or 0. */
+int pollnow(int fd, short events);
+
+/* kernelwaitbegin: may this G wait in the kernel though it could park? If so kernelwaitend comes after. */
+bool kernelwaitbegin(void);
+void kernelwaitend(void);
+
+/* Times of the program's. */
+static inline bool
+goodtime(const struct timespec *ts)
+{
+	return ts->tv_sec >= 0 && ts->tv_nsec >= 0 && ts->tv_nsec < NSEC;
+}
+
+static inline int64_t
+tonsec(const struct timespec *ts)
+{
+	return ts->tv_sec >= INT64_MAX / NSEC / 2 ? INT64_MAX / 2 : ts->tv_sec * NSEC + ts->tv_nsec;
+}
+
+/* deadlinens: ns from now; NOTIME for NOTIME. */
+static inline int64_t
+deadlinens(int64_t ns)
+{
+	return ns == NOTIME ? NOTIME : nanotime() + ns;
+}
+
+/*
+ * What is left of an array of buffers. iovinit takes the program's array, which is copied when a part of it
+ * has been done; iovdone gives the copy back.
+ */
+struct iovcur {
+	struct iovec *iov;
+	int cnt;
+	bool copied;
+	struct iovec *map; /* the copy if it did not fit in small */
+	size_t mapsize;
+	struct iovec small[4];
+};
+void iovinit(struct iovcur *, const struct iovec *iov, int cnt);
+/* iovadvance: n bytes are done. The bytes left, or -ENOMEM. */
+long iovadvance(struct iovcur *, size_t n);
+void iovdone(struct iovcur *);
+
+/* socket.c, for read() and the like on sockets */
+ssize_t sockrecv(struct g *, struct polldesc *, void *buf, size_t n, int flags, struct sockaddr *, socklen_t *);
+ssize_t socksend(struct g *, struct polldesc *, const void *buf, size_t n, int flags, const struct sockaddr *, socklen_t);
+ssize_t sockrecvmsg(struct g *, struct polldesc *, struct msghdr *, int flags);
+ssize_t socksendmsg(struct g *, struct polldesc *, const struct msghdr *, int flags);
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What heddle keeps about descriptors, and waiting for them.
+ *
+ * The program's O_NONBLOCK, time-outs and the like decide what a call does that
+ * would block, so they have to be known before a G parks, and natively each call looks
+ * at them. Asking costs a system call each; it is saved for descriptors that are PD_OWN (see
+ * core/netpoll.c): made by a wrapper, and never dup'ed, sent, inherited by another process or given to stdio, so
+ * that every change comes through a wrapper here, which updates the entry or clears
+ * PD_KNOWN. All others are asked each time before a G parks.
+ *
+ * Facts are written under pd->lock, and only for the use of the number for which they were asked.
+ */
+#include "fd.h"
+
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+static long
+sockopt(int fd, int name, void *val, socklen_t len)
+{
+	return rawsyscall(SYS_getsockopt, fd, SOL_SOCKET, name, val, &len);
+}
+
+static int
+sockint(int fd, int name, int dflt)
+{
+	int v = 0;
+
+	return sockopt(fd, name, &v, sizeof v) == 0 ? v : dflt;
+}
+
+static int64_t
+socktimeo(int fd, int name)
+{
+	struct timeval tv = {0, 0};
+
+	if(sockopt(fd, name, &tv, sizeof tv) != 0 || (tv.tv_sec == 0 && tv.tv_usec == 0))
+		return NOTIME;
+	if(tv.tv_sec > INT64_MAX / NSEC / 2)
+		return INT64_MAX / 2;
+	return tv.tv_sec * NSEC + tv.tv_usec * USEC;
+}
+
+static bool
+istcp(int fd)
+{
+	int dom = sockint(fd, SO_DOMAIN, -1);
+
+	return (dom == AF_INET || dom == AF_INET6) && sockint(fd, SO_PROTOCOL, -1) == IPPROTO_TCP;
+}
+
+static bool
+issock(int kind)
+{
+	return kind == Ksock || kind == Ktcp;
+}
+
+/* Asks the kernel. *kind may be refined. */
+static void
+ask(int fd, struct fdfacts *f, uint8_t *kind)
+{
+	long fl = rawsyscall(SYS_fcntl, fd, F_GETFL);
+
+	*f = (struct fdfacts){.nb = fl >= 0 && (fl & O_NONBLOCK), .rtimeo = NOTIME, .wtimeo = NOTIME};
+	if(!issock(*kind))
+		return;
+	*kind = istcp(fd) ? Ktcp : Ksock;
+	f->listen = sockint(fd, SO_ACCEPTCONN, 0) != 0;
+	f->lowat = sockint(fd, SO_RCVLOWAT, 1) > 1;
+	f->rtimeo = socktimeo(fd, SO_RCVTIMEO);
+	f->wtimeo = socktimeo(fd, SO_SNDTIMEO);
+}
+
+static void
+kept(struct polldesc *pd, uint32_t fl, struct fdfacts *f)
+{
+	f->nb = fl & PD_NB;
+	f->lowat = fl & PD_LOWAT;
+	f->listen = fl & PD_LISTEN;
+	f->rtimeo = load_relaxed(&pd->rtimeo);
+	f->wtimeo = load_relaxed(&pd->wtimeo);
+}
+
+static void
+keep(struct polldesc *pd, uint32_t gen, const struct fdfacts *f, uint8_t kind)
+{
+	uint32_t fl = PD_KNOWN;
+
+	if(f->nb)
+		fl |= PD_NB;
+	if(f->lowat)
+		fl |= PD_LOWAT | PD_NODRAIN;
+	if(f->listen)
+		fl |= PD_LISTEN;
+	lock(&pd->lock);
+	if(pd->gen == gen && fdtrusted(pd)){
+		store_relaxed(&pd->kind, kind);
+		store_relaxed(&pd->rtimeo, f->rtimeo);
+		store_relaxed(&pd->wtimeo, f->wtimeo);
+		fetch_and(&pd->flags, ~(uint32_t)(PD_NB | PD_LOWAT | PD_LISTEN));
+		fetch_or(&pd->flags, fl);
+	}
+	unlock(&pd->lock);
+}
+
+void
+fdask(struct polldesc *pd, struct fdfacts *f)
+{
+	uint32_t fl = load_relaxed(&pd->flags), gen = load_relaxed(&pd->gen);
+	uint8_t kind;
+
+	/* without the lock: who closes a number that others use changes rseq, too */
+	if(likely(fdtrusted(pd) && (fl & PD_KNOWN))){
+		kept(pd, fl, f);
+		return;
+	}
+	kind = fdkind(pd);
+	ask(pd->fd, f, &kind);
+	keep(pd, gen, f, kind);
+}
+
+/* A terminal's slave side has reads that time out, or that a job in the background must not make. */
+static enum fdkind
+ttykind(int fd)
+{
+	struct termios2 { uint32_t flag[4]; unsigned char line, cc[19]; uint32_t speed[2]; } t;
+	unsigned n;
+
+	if(rawsyscall(SYS_ioctl, fd, 0x5401 /* TCGETS */, &t) < 0)
+		return Knowait;
+	return rawsyscall(SYS_ioctl, fd, 0x80045430 /* TIOCGPTN: a pty's master */, &n) == 0 ? Kpoll : Kblock;
+}
+
+enum fdkind
+fdkind(struct polldesc *pd)
+{
+	enum fdkind k = (enum fdkind)load_relaxed(&pd->kind);
+	struct stat st;
+
+	if(likely(k != Kunknown))
+		return k;
+	if(rawsyscall(SYS_fstat, pd->fd, &st) < 0)
+		return Kfile; /* a bad number: the call itself says so */
+	switch(st.st_mode & S_IFMT){
+	case S_IFSOCK:
+		k = Ksock;
+		break;
+	case S_IFREG:
+	case S_IFDIR:
+	case S_IFBLK:
+	case S_IFLNK:
+		k = Kfile;
+		break;
+	case S_IFCHR:
+		k = ttykind(pd->fd);
+		break;
+	default:
+		k = Knowait;
+		break;
+	}
+	fdsetkind(pd, k);
+	return k;
+}
+
+void
+fdsetkind(struct polldesc *pd, enum fdkind kind)
+{
+	store_relaxed(&pd->kind, (uint8_t)kind);
+}
+
+/* In runtime mode if this is a G. */
+static void
+enter(struct g *gp)
+{
+	if(gp != NULL)
+		rtenter(gp);
+}
+
+static void
+leave(struct g *gp)
+{
+	if(gp != NULL)
+		rtexit(gp);
+}
+
+int
+fdnew(int fd, enum fdkind kind, uint32_t flags)
+{
+	struct polldesc *pd;
+	struct g *gp;
+
+	if(fd < 0)
+		return fd;
+	gp = getg();
+	enter(gp);
+	if((pd = pollget(fd)) != NULL)
+		pollreset(pd, kind, flags);
+	leave(gp);
+	return fd;
+}
+
+void
+fdshared(int fd)
+{
+	struct polldesc *pd;
+
+	if((pd = pollfind(fd)) != NULL)
+		fetch_and(&pd->flags, ~(uint32_t)(PD_OWN | PD_KNOWN));
+}
+
+void
+fdchanged(int fd, uint32_t flags)
+{
+	struct polldesc *pd;
+
+	if((pd = pollfind(fd)) == NULL)
+		return;
+	fetch_and(&pd->flags, ~(uint32_t)PD_KNOWN);
+	if(flags != 0)
+		fetch_or(&pd->flags, flags);
+}
+
+void
+keeperr(struct polldesc *pd, long r)
+{
+	if(r != -EAGAIN && r != -EINTR && r != -EPIPE && r != -EBADF && fdtrusted(pd))
+		store_relaxed(&pd->err, (int)-r);
+}
+
+int
+pollnow(int fd, short events)
+{
+	struct pollfd p = {fd, events, 0};
+
+	return rawsyscall(SYS_poll, &p, 1, 0) > 0 ? p.revents : 0;
+}
+
+/* ---- waiting ---- */
+
+bool
+interrupted(struct g *gp, bool mayrestart)
+{
+	uint32_t n = gp->nsig;
+	bool restart = sigdeliver(gp);
+
+	if(unlikely(load_relaxed(&gp->attn) & ATTN_CANCEL)){
+		rtexit(gp);
+		cancelpoint(gp);
+		rtenter(gp);
+	}
+	return gp->nsig != n && !(mayrestart && restart);
+}
+
+static int
+firstwait(struct iowait *w)
+{
+	struct fdfacts f;
+	int64_t timeo;
+
+	fdask(w->pd, &f);
+	if(f.nb)
+		return -EAGAIN;
+	if(w->why == Wread ? f.lowat : w->why == Waccept && !f.listen)
+		return IO_BLOCK;
+	if(alone())
+		return IO_BLOCK;
+	timeo = w->mode == POLLMODE_R ? f.rtimeo : f.wtimeo;
+	w->asked = true;
+	w->timed = timeo != NOTIME;
+	w->deadline = w->timed ? nanotime() + timeo : NOTIME;
+	return IO_RETRY;
+}
+
+int
+iowait(struct iowait *w)
+{
+	int r;
+
+	if(!w->asked && (r = firstwait(w)) != IO_RETRY)
+		return r;
+	switch(pollblock(w->gp, w->pd, w->mode, w->seq, w->why, w->deadline)){
+	case POLL_RETRY:
+		return IO_RETRY;
+	case WAKE_TIMEOUT:
+		return -EAGAIN;
+	case WAKE_CLOSE:
+		return -EBADF;
+	case WAKE_SIGNAL:
+		return interrupted(w->gp, !w->timed) ? -EINTR : IO_RETRY;
+	default:
+		return IO_BLOCK;
+	}
+}

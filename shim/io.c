@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * read and write, of whatever kind of descriptor.
+ *
+ * The descriptor's kind says how to try without blocking: MSG_DONTWAIT for sockets (socket.c),
+ * RWF_NOWAIT for pipes and the like, poll() first for those that know neither; files
+ * and what polling cannot stand for are read and written in the kernel. O_NONBLOCK is
+ * never set. The attempts are made in runtime mode: they do not block, so nothing need be told.
+ *
+ * A descriptor that is known to have O_NONBLOCK goes straight to the kernel: if that
+ * was wrong, an M blocks, and sysmon hands its P off.
+ */
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "fd.h"
+
+/* One readv or writev. */
+struct xfer {
+	struct g *gp;
+	struct polldesc *pd;
+	bool write;
+	struct iovcur v;
+};
+
+static long
+rwcall(struct xfer *x)
+{
+	int fd = x->pd->fd;
+
+	return rawresult(x->write ? libc.writev(fd, x->v.iov, x->v.cnt) : libc.readv(fd, x->v.iov, x->v.cnt));
+}
+
+static long
+inkernel(struct xfer *x)
+{
+	return iosyscall(x->gp, rwcall(x));
+}
+
+static struct iowait
+waitfor(struct xfer *x)
+{
+	return (struct iowait){.gp = x->gp, .pd = x->pd, .mode = x->write ? POLLMODE_W : POLLMODE_R,
+	    .why = x->write ? Wwrite : Wread};
+}
+
+/* Kblock: by poll() it is only found out how long the call may take. */
+static long
+blocking(struct xfer *x)
+{
+	if(alone() || pollnow(x->pd->fd, x->write ? POLLOUT : POLLIN) != 0)
+		return inkernel(x);
+	return iosyscallblock(x->gp, rwcall(x));
+}
+
+/* Kpoll: when poll() says that it is ready the kernel does it; if another was faster it blocks there. */
+static long
+pollfirst(struct xfer *x)
+{
+	struct iowait w = waitfor(x);
+	int r;
+
+	for(;;){
+		w.seq = pollseq(x->pd, (enum pollmode)w.mode);
+		if(pollnow(x->pd->fd, x->write ? POLLOUT : POLLIN) != 0)
+			return inkernel(x);
+		if((r = iowait(&w)) < 0)
+			return r;
+		if(r == IO_BLOCK)
+			return blocking(x);
+	}
+}
+
+/* The kernel has no RWF_NOWAIT for this. */
+static long
+nonowait(struct xfer *x)
+{
+	struct stat st;
+
+	if(x->write){
+		fetch_or(&x->pd->flags, PD_WPOLL);
+		return pollfirst(x);
+	}
+	/* a FIFO that nobody has open for writing is at its end, but poll() does not say so */
+	if(rawsyscall(SYS_fstat, x->pd->fd, &st) == 0 && S_ISFIFO(st.st_mode)){
+		fdsetkind(x->pd, Kblock);
+		return blocking(x);
+	}
+	fdsetkind(x->pd, Kpoll);
+	return pollfirst(x);
+}
+
+/* Knowait. A blocking write writes everything. */
+static long
+nowait(struct xfer *x)
+{
+	struct iowait w = waitfor(x);
+	long r, done = 0, left;
+	int e;
+
+	for(;;){
+		w.seq = pollseq(x->pd, (enum pollmode)w.mode);
+		r = rawsyscall(x->write ? SYS_pwritev2 : SYS_preadv2, x->pd->fd, x->v.iov, x->v.cnt, -1L, -1L, RWF_NOWAIT);
+		if(r == -EAGAIN){
+			if((e = iowait(&w)) == IO_RETRY)
+				continue;
+			r = e == IO_BLOCK ? blocking(x) : e;
+		}else if(r == -EOPNOTSUPP && done == 0)
+			return nonowait(x);
+		if(r < 0)
+			return done > 0 ? done : r;
+		done += r;
+		if(!x->write || r == 0 || (left = iovadvance(&x->v, (size_t)r)) <= 0)
+			return done;
+	}
+}
+
+static long
+sockxfer(struct xfer *x)
+{
+	struct msghdr m = {.msg_iov = x->v.iov, .msg_iovlen = (size_t)x->v.cnt};
+
+	if(x->v.cnt == 1)
+		return x->write ? socksend(x->gp, x->pd, x->v.iov->iov_base, x->v.iov->iov_len, 0, NULL, 0)
+				: sockrecv(x->gp, x->pd, x->v.iov->iov_base, x->v.iov->iov_len, 0, NULL, NULL);
+	return x->write ? socksendmsg(x->gp, x->pd, &m, 0) : sockrecvmsg(x->gp, x->pd, &m, 0);
+}
+
+/* The transfer according to the descriptor's kind. */
+static long
+xfer(struct xfer *x)
+{
+	enum pollmode mode = x->write ? POLLMODE_W : POLLMODE_R;
+	long r;
+
+again:
+	if(fdnonblock(x->pd))
+		return inkernel(x);
+	switch(fdkind(x->pd)){
+	case Ktcp:
+	case Ksock:
+		if((r = sockxfer(x)) != -ENOTSOCK)
+			return r;
+		fdsetkind(x->pd, Kunknown);
+		goto again;
+	case Knowait:
+		r = x->write && (load_relaxed(&x->pd->flags) & PD_WPOLL) ? pollfirst(x) : nowait(x);
+		break;
+	case Kpoll:
+		r = pollfirst(x);
+		break;
+	case Kblock:
+		r = blocking(x);
+		break;
+	default:
+		r = inkernel(x);
+		break;
+	}
+	pollpass(x->pd, mode);
+	return r;
+}
+
+static size_t
+iovlength(const struct iovec *iov, int cnt)
+{
+	size_t n = 0;
+
+	for(int i = 0; i < cnt; i++)
+		if(__builtin_add_overflow(n, iov[i].iov_len, &n) || n > SSIZE_MAX)
+			return 0;
+	return n;
+}
+
+/*
+ * An empty read does not wait, and an array that the kernel would refuse is for it to refuse: both
+ * go there. (An empty write to a datagram socket sends an empty datagram, there too.)
+ */
+static ssize_t
+dov(int fd, const struct iovec *iov, int cnt, bool write)
+{
+	struct g *gp = getg();
+	struct xfer x;
+	long r;
+
+	cancelpoint(gp);
+	rtenter(gp);
+	x.gp = gp;
+	x.write = write;
+	iovinit(&x.v, iov, cnt);
+	if((x.pd = pollget(fd)) == NULL)
+		r = rawresult(iosyscall(gp, write ? libc.writev(fd, iov, cnt) : libc.readv(fd, iov, cnt)));
+	else if(cnt <= 0 || cnt > IOV_MAX || iovlength(iov, cnt) == 0)
+		r = inkernel(&x);
+	else
+		r = xfer(&x);
+	iovdone(&x.v);
+	rtexit(gp);
+	return ioreturn(r);
+}
+
+static ssize_t
+doread(struct g *gp, int fd, void *buf, size_t n)
+{
+	struct iovec iov = {buf, n};
+	struct polldesc *pd;
+	struct xfer x;
+	long r;
+	int k;
+
+	cancelpoint(gp);
+	rtenter(gp);
+	pd = pollget(fd);
+	k = pd != NULL && n != 0 && n <= SSIZE_MAX && !fdnonblock(pd) ? (int)fdkind(pd) : Kfile;
+	if(k == Kfile)
+		r = rawresult(iosyscall(gp, libc.read(fd, buf, n)));
+	else if((k != Ktcp && k != Ksock) || (r = sockrecv(gp, pd, buf, n, 0, NULL, NULL)) == -ENOTSOCK){
+		x.gp = gp;
+		x.pd = pd;
+		x.write = false;
+		iovinit(&x.v, &iov, 1);
+		r = xfer(&x);
+	}
+	rtexit(gp);
+	return ioreturn(r);
+}
+
+static ssize_t
+dowrite(struct g *gp, int fd, const void *buf, size_t n)
+{
+	struct iovec iov = {(void *)buf, n};
+	struct polldesc *pd;
+	struct xfer x;
+	long r;
+	int k;
+
+	cancelpoint(gp);
+	rtenter(gp);
+	pd = pollget(fd);
+	k = pd != NULL && n != 0 && n <= SSIZE_MAX && !fdnonblock(pd) ? (int)fdkind(pd) : Kfile;
+	if(k == Kfile)
+		r = rawresult(iosyscall(gp, libc.write(fd, buf, n)));
+	else if((k != Ktcp && k != Ksock) || (r = socksend(gp, pd, buf, n, 0, NULL, 0)) == -ENOTSOCK){
+		x.gp = gp;
+		x.pd = pd;
+		x.write = true;
+		iovinit(&x.v, &iov, 1);
+		r = xfer(&x);
+		iovdone(&x.v);
+	}
+	rtexit(gp);
+	return ioreturn(r);
+}
+
+EXPORT ssize_t
+read(int fd, void *buf, size_t n)
+{
+	struct g *gp = getg();
+
+	return gp != NULL ? doread(gp, fd, buf, n) : libc.read(fd, buf, n);
+}
+
+EXPORT ssize_t
+__read(int fd, void *buf, size_t n)
+{
+	struct g *gp = getg();
+
+	return gp != NULL ? doread(gp, fd, buf, n) : libc.read(fd, buf, n);
+}
+
+EXPORT ssize_t
+__read_chk(int fd, void *buf, size_t n, size_t bufsize)
+{
+	return n <= bufsize ? read(fd, buf, n) : libc.__read_chk(fd, buf, n, bufsize);
+}
+
+EXPORT ssize_t
+write(int fd, const void *buf, size_t n)
+{
+	struct g *gp = getg();
+
+	return gp != NULL ? dowrite(gp, fd, buf, n) : libc.write(fd, buf, n);
+}
+
+EXPORT ssize_t
+__write(int fd, const void *buf, size_t n)
+{
+	struct g *gp = getg();
+
+	return gp != NULL ? dowrite(gp, fd, buf, n) : libc.write(fd, buf, n);
+}
+
+EXPORT ssize_t
+readv(int fd, const struct iovec *iov, int cnt)
+{
+	return getg() != NULL ? dov(fd, iov, cnt, false) : libc.readv(fd, iov, cnt);
+}
+
+EXPORT ssize_t
+writev(int fd, const struct iovec *iov, int cnt)
+{
+	return getg() != NULL ? dov(fd, iov, cnt, true) : libc.writev(fd, iov, cnt);
+}

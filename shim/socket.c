@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Receiving and sending on sockets.
+ *
+ * The attempt is the program's call with MSG_DONTWAIT added. What natively is one call that blocks in
+ * the middle (MSG_WAITALL, a send larger than the buffer) is several attempts here.
+ * An error that comes when part is done is not returned, as natively; but there the kernel
+ * still has it for the next call, while here an attempt has taken it: keeperr.
+ */
+#include "fd.h"
+
+enum { SPECIAL = MSG_OOB | MSG_ERRQUEUE }; /* other queues than the stream's */
+
+static bool
+userdontwait(struct polldesc *pd, int flags)
+{
+	return (flags & MSG_DONTWAIT) || fdnonblock(pd);
+}
+
+/* Notes what a receive of r of n bytes says about the stream; see core/netpoll.c. */
+static inline void
+setdrained(struct polldesc *pd, uint32_t seq, size_t r, size_t n, int flags)
+{
+	bool drained;
+
+	if(load_relaxed(&pd->kind) != Ktcp || (flags & (MSG_PEEK | MSG_TRUNC | SPECIAL)))
+		return;
+	drained = r != 0 && r < n && (load_relaxed(&pd->flags) & (PD_OWN | PD_NODRAIN)) == PD_OWN;
+	store_relaxed(&pd->drained, drained ? seq : 0);
+}
+
+/* The length of a message; the kernel has accepted m, so its pointers are good. */
+static size_t
+msglength(const struct msghdr *m)
+{
+	size_t n = 0;
+
+	for(size_t i = 0; i < m->msg_iovlen; i++)
+		n += m->msg_iov[i].iov_len;
+	return n;
+}
+
+/* ---- receiving ---- */
+
+struct recvcall {
+	struct g *gp;
+	struct polldesc *pd;
+	struct msghdr *m; /* recvmsg, or NULL: */
+	void *buf;
+	struct sockaddr *addr;
+	socklen_t *alen;
+	size_t n;
+	int flags;
+};
+
+static long
+recvblock(struct recvcall *c)
+{
+	int fd = c->pd->fd;
+
+	return rawresult(c->m != NULL ? libc.recvmsg(fd, c->m, c->flags)
+				      : libc.recvfrom(fd, c->buf, c->n, c->flags, c->addr, c->alen));
+}
+
+static inline long
+recvtry(struct recvcall *c)
+{
+	int flags = (c->flags & ~MSG_WAITALL) | MSG_DONTWAIT, fd = c->pd->fd;
+
+	return c->m != NULL ? rawsyscall(SYS_recvmsg, fd, c->m, flags)
+			    : rawsyscall(SYS_recvfrom, fd, c->buf, c->n, flags, c->addr, c->alen);
+}
+
+/* Waits until there is something, then lets the kernel do the call as it is, which may block. */
+static long
+recvinkernel(struct recvcall *c)
+{
+	struct iowait w = {.gp = c->gp, .pd = c->pd, .mode = POLLMODE_R, .why = Wread};
+	int r;
+
+	for(;;){
+		w.seq = pollseq(c->pd, POLLMODE_R);
+		if(pollnow(c->pd->fd, c->flags & MSG_OOB ? POLLPRI : POLLIN) != 0)
+			return iosyscall(c->gp, recvblock(c));
+		if((r = iowait(&w)) == IO_BLOCK)
+			return iosyscallblock(c->gp, recvblock(c));
+		if(r < 0)
+			return r;
+	}
+}
+
+static long
+recvonce(struct recvcall *c)
+{
+	struct iowait w;
+	struct polldesc *pd = c->pd;
+	long r;
+	int e;
+
+	w.asked = false;
+	for(;;){
+		w.seq = pollseq(pd, POLLMODE_R);
+		if(fddrained(pd, w.seq) && !(c->flags & SPECIAL))
+			r = -EAGAIN;
+		else{
+			r = recvtry(c);
+			if(likely(r >= 0)){
+				if(c->m != NULL)
+					c->n = msglength(c->m);
+				setdrained(pd, w.seq, (size_t)r, c->n, c->flags);
+				return r;
+			}
+		}
+		if(r != -EAGAIN)
+			return r;
+		w.gp = c->gp;
+		w.pd = pd;
+		w.mode = POLLMODE_R;
+		w.why = Wread;
+		if((e = iowait(&w)) == IO_BLOCK)
+			return alone() ? iosyscall(c->gp, recvblock(c)) : iosyscallblock(c->gp, recvblock(c));
+		if(e < 0)
+			return e;
+	}
+}
+
+/* MSG_WAITALL on a TCP stream: again until all is there. */
+static long
+recvall(struct recvcall *c)
+{
+	long r, done = 0;
+
+	for(;;){
+		r = recvonce(c);
+		if(r < 0 && done > 0)
+			keeperr(c->pd, r);
+		if(r <= 0)
+			return done > 0 ? done : r;
+		done += r;
+		if((size_t)r >= c->n)
+			return done;
+		c->buf = (char *)c->buf + r;
+		c->n -= (size_t)r;
+	}
+}
+
+static long
+recvcall(struct recvcall *c)
+{
+	struct fdfacts f;
+	long r;
+
+	if(userdontwait(c->pd, c->flags))
+		return iosyscall(c->gp, recvblock(c));
+	if((r = takeerr(c->pd)) != 0)
+		return r;
+	if(likely(!(c->flags & (MSG_WAITALL | SPECIAL))))
+		r = recvonce(c);
+	else if(c->flags & MSG_ERRQUEUE)
+		r = iosyscall(c->gp, recvblock(c)); /* never waits */
+	else{
+		fdask(c->pd, &f); /* refines kind */
+		if(c->m == NULL && load_relaxed(&c->pd->kind) == Ktcp && fdtrusted(c->pd) &&
+		   !(c->flags & (MSG_PEEK | SPECIAL)) && f.rtimeo == NOTIME && !f.nb)
+			r = recvall(c);
+		else if(c->flags & MSG_OOB)
+			r = iosyscall(c->gp, recvblock(c));
+		else
+			r = recvinkernel(c);
+	}
+	pollpass(c->pd, POLLMODE_R);
+	return r;
+}
+
+ssize_t
+sockrecv(struct g *gp, struct polldesc *pd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *alen)
+{
+	struct recvcall c = {.gp = gp, .pd = pd, .buf = buf, .n = n, .flags = flags, .addr = addr, .alen = alen};
+
+	return recvcall(&c);
+}
+
+ssize_t
+sockrecvmsg(struct g *gp, struct polldesc *pd, struct msghdr *m, int flags)
+{
+	struct recvcall c = {.gp = gp, .pd = pd, .m = m, .flags = flags};
+
+	return recvcall(&c);
+}
+
+/* ---- sending ---- */
+
+struct sendcall {
+	struct g *gp;
+	struct polldesc *pd;
+	const struct msghdr *m; /* sendmsg, or NULL: */
+	const void *buf;
+	const struct sockaddr *addr;
+	size_t n;
+	socklen_t alen;
+	int flags;
+};
+
+static long
+sendblock(struct sendcall *c)
+{
+	int fd = c->pd->fd;
+
+	return rawresult(c->m != NULL ? libc.sendmsg(fd, c->m, c->flags)
+				      : libc.sendto(fd, c->buf, c->n, c->flags, c->addr, c->alen));
+}
+
+static inline long
+sendtry(struct sendcall *c, int flags)
+{
+	int fd = c->pd->fd;
+
+	flags |= c->flags | MSG_DONTWAIT;
+	return c->m != NULL ? rawsyscall(SYS_sendmsg, fd, c->m, flags)
+			    : rawsyscall(SYS_sendto, fd, c->buf, c->n, flags, c->addr, c->alen);
+}
+
+/* A message with an address: that socket's queue may be full, of which ours is not told. */
+static bool
+toothers(struct sendcall *c)
+{
+	const struct sockaddr *to = c->m != NULL ? c->m->msg_name : c->addr;
+
+	return to != NULL && load_relaxed(&c->pd->kind) != Ktcp;
+}
+
+/* One attempt that waits for room. extra: flags for this attempt. */
+static long
+sendonce(struct sendcall *c, struct iowait *w, int extra)
+{
+	long r;
+	int e;
+
+	for(;;){
+		w->seq = pollseq(c->pd, POLLMODE_W);
+		r = sendtry(c, extra);
+		if(likely(r != -EAGAIN))
+			return r;
+		w->gp = c->gp;
+		w->pd = c->pd;
+		w->mode = POLLMODE_W;
+		w->why = Wwrite;
+		e = toothers(c) ? IO_BLOCK : iowait(w);
+		if(e == IO_BLOCK){
+			c->flags |= extra;
+			return iosyscallblock(c->gp, sendblock(c));
+		}
+		if(e < 0)
+			return e;
+	}
+}
+
+/* What is left of a send after r bytes. Returns false when nothing is, or when there is no memory to go on. */
+static bool
+sendadvance(struct sendcall *c, struct msghdr *m, struct iovcur *v, size_t r)
+{
+	if(c->m == NULL){
+		c->buf = (const char *)c->buf + r;
+		c->n -= r;
+		return c->n > 0;
+	}
+	if(c->m != m){
+		iovinit(v, c->m->msg_iov, (int)c->m->msg_iovlen);
+		*m = *c->m;
+		m->msg_control = NULL; /* descriptors and the like went with the first part */
+		m->msg_controllen = 0;
+		c->m = m;
+	}
+	if(iovadvance(v, r) <= 0)
+		return false;
+	m->msg_iov = v->iov;
+	m->msg_iovlen = (size_t)v->cnt;
+	return true;
+}
+
+static noinline long
+sendrest(struct sendcall *c, struct iowait *w, long done)
+{
+	struct msghdr m;
+	struct iovcur v;
+	size_t step = (size_t)done;
+	long r;
+
+	v.map = NULL;
+	while(sendadvance(c, &m, &v, step)){
+		/* natively SIGPIPE comes with the call that returns EPIPE: the next one */
+		r = sendonce(c, w, MSG_NOSIGNAL);
+		if(r < 0){
+			keeperr(c->pd, r);
+			break;
+		}
+		step = (size_t)r;
+		done += r;
+	}
+	iovdone(&v);
+	return done;
+}
+
+static long
+sendcall(struct sendcall *c)
+{
+	struct iowait w;
+	long r;
+
+	if(userdontwait(c->pd, c->flags))
+		return iosyscall(c->gp, sendblock(c));
+	if((r = takeerr(c->pd)) != 0)
+		return r;
+	w.asked = false;
+	r = sendonce(c, &w, 0);
+	if(r >= 0 && c->m != NULL)
+		c->n = msglength(c->m);
+	if(unlikely(r >= 0 && (size_t)r < c->n))
+		r = sendrest(c, &w, r);
+	pollpass(c->pd, POLLMODE_W);
+	return r;
+}
+
+ssize_t
+socksend(struct g *gp, struct polldesc *pd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
+    socklen_t alen)
+{
+	struct sendcall c = {.gp = gp, .pd = pd, .buf = buf, .n = n, .flags = flags, .addr = addr, .alen = alen};
+
+	return sendcall(&c);
+}
+
+/* Descriptors that are sent have another owner from now on. */
+void
+fdsent(const struct msghdr *m)
+{
+	struct cmsghdr *h;
+
+	if(m == NULL || m->msg_control == NULL || m->msg_controllen < sizeof(struct cmsghdr))
+		return;
+	for(h = CMSG_FIRSTHDR(m); h != NULL; h = CMSG_NXTHDR((struct msghdr *)m, h))
+		if(h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS && h->cmsg_len >= CMSG_LEN(0))
+			for(size_t i = 0; i < (h->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++)
+				fdshared(((int *)(void *)CMSG_DATA(h))[i]);
+}
+
+ssize_t
+socksendmsg(struct g *gp, struct polldesc *pd, const struct msghdr *m, int flags)
+{
+	struct sendcall c = {.gp = gp, .pd = pd, .m = m, .flags = flags};
+
+	fdsent(m);
+	return sendcall(&c);
+}
+
+/* ---- the calls ---- */
+
+/* ENTER: the G in runtime mode and its descriptor, or libc's own call. */
+#define ENTER(fd, call)                                \
+	struct g *gp = getg();                         \
+	struct polldesc *pd;                           \
+	ssize_t r;                                     \
+                                                       \
+	if(gp == NULL)                                 \
+		return call;                           \
+	cancelpoint(gp);                               \
+	rtenter(gp);                                   \
+	if((pd = pollget(fd)) == NULL){                \
+		r = iosyscall(gp, call);               \
+		rtexit(gp);                            \
+		return r;                              \
+	}
+
+#define LEAVE()                                        \
+	rtexit(gp);                                    \
+	return ioreturn(r)
+
+EXPORT ssize_t
+recv(int fd, void *buf, size_t n, int flags)
+{
+	ENTER(fd, libc.recv(fd, buf, n, flags));
+	r = sockrecv(gp, pd, buf, n, flags, NULL, NULL);
+	LEAVE();
+}
+
+EXPORT ssize_t
+__recv(int fd, void *buf, size_t n, int flags)
+{
+	return recv(fd, buf, n, flags);
+}
+
+EXPORT ssize_t
+__recv_chk(int fd, void *buf, size_t n, size_t bufsize, int flags)
+{
+	return n <= bufsize ? recv(fd, buf, n, flags) : libc.__recv_chk(fd, buf, n, bufsize, flags);
+}
+
+EXPORT ssize_t
+recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *alen)
+{
+	ENTER(fd, libc.recvfrom(fd, buf, n, flags, addr, alen));
+	r = sockrecv(gp, pd, buf, n, flags, addr, alen);
+	LEAVE();
+}
+
+EXPORT ssize_t
+__recvfrom_chk(int fd, void *buf, size_t n, size_t bufsize, int flags, struct sockaddr *addr, socklen_t *alen)
+{
+	return n <= bufsize ? recvfrom(fd, buf, n, flags, addr, alen)
+			    : libc.__recvfrom_chk(fd, buf, n, bufsize, flags, addr, alen);
+}
+
+EXPORT ssize_t
+recvmsg(int fd, struct msghdr *m, int flags)
+{
+	ENTER(fd, libc.recvmsg(fd, m, flags));
+	r = sockrecvmsg(gp, pd, m, flags);
+	LEAVE();
+}
+
+EXPORT ssize_t
+send(int fd, const void *buf, size_t n, int flags)
+{
+	ENTER(fd, libc.send(fd, buf, n, flags));
+	r = socksend(gp, pd, buf, n, flags, NULL, 0);
+	LEAVE();
+}
+
+EXPORT ssize_t
+__send(int fd, const void *buf, size_t n, int flags)
+{
+	return send(fd, buf, n, flags);
+}
+
+EXPORT ssize_t
+sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t alen)
+{
+	ENTER(fd, libc.sendto(fd, buf, n, flags, addr, alen));
+	r = socksend(gp, pd, buf, n, flags, addr, alen);
+	LEAVE();
+}
+
+EXPORT ssize_t
+sendmsg(int fd, const struct msghdr *m, int flags)
+{
+	ENTER(fd, libc.sendmsg(fd, m, flags));
+	r = socksendmsg(gp, pd, m, flags);
+	LEAVE();
+}
