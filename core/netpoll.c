@@ -416,6 +416,24 @@ pollreset(struct polldesc *pd, enum fdkind kind, uint32_t flags)
 		injectglist(&l);
 }
 
+/* Something has happened that poll() need not show: all look again. */
+void
+pollkick(struct polldesc *pd)
+{
+	struct glist l = {0};
+
+	lock(&pd->lock);
+	fetch_or(&pd->flags, PD_NODRAIN);
+	store_release(&pd->rseq, nextseq(pd->rseq));
+	store_release(&pd->wseq, nextseq(pd->wseq));
+	wakeall(&pd->rq, WAKE_READY, &l);
+	wakeall(&pd->wq, WAKE_READY, &l);
+	wakeall(&pd->pq, WAKE_READY, &l);
+	unlock(&pd->lock);
+	if(l.head != NULL)
+		injectglist(&l);
+}
+
 uint32_t
 pollclosing(struct polldesc *pd)
 {

@@ -114,6 +114,8 @@ int pollmany(struct g *gp, struct pollwait *w, int n, enum waitreason why, const
 /* pollreset forgets what was known of pd's number, which now names something else, and wakes those who
  * waited with WAKE_CLOSE. */
 void pollreset(struct polldesc *pd, enum fdkind kind, uint32_t flags);
+/* pollkick makes all who wait look again: after shutdown(), whose effect on writers poll() does not always show. */
+void pollkick(struct polldesc *pd);
 /* pollclosing begins a close or a replacement of pd's number: waiters are woken with WAKE_CLOSE and nobody
  * parks on it until pollclosed, which takes what pollclosing returned. */
 uint32_t pollclosing(struct polldesc *pd);

@@ -138,7 +138,7 @@ copied(int fd, int old)
 	fdshared(old);
 	pd = pollfind(old);
 	return fdnew(fd, pd != NULL ? (enum fdkind)load_relaxed(&pd->kind) : Kunknown,
-	    pd != NULL ? load_relaxed(&pd->flags) & PD_NODRAIN : 0);
+	    pd != NULL ? load_relaxed(&pd->flags) & (PD_NODRAIN | PD_LOWAT) : 0);
 }
 
 EXPORT int
@@ -313,7 +313,7 @@ setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 		if(name == SO_RCVTIMEO || name == SO_SNDTIMEO || name == SO_RCVTIMEO_NEW || name == SO_SNDTIMEO_NEW)
 			fdchanged(fd, 0);
 		else if(name == SO_RCVLOWAT)
-			fdchanged(fd, PD_NODRAIN);
+			fdchanged(fd, PD_NODRAIN | PD_LOWAT);
 	}else if(level == IPPROTO_TCP && name == TCP_ULP)
 		fdchanged(fd, PD_NODRAIN);
 	return r;
@@ -329,6 +329,21 @@ getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 	if(r == 0 && level == SOL_SOCKET && name == SO_ERROR && *len == sizeof(int) && *(int *)val == 0 &&
 	   (pd = pollfind(fd)) != NULL)
 		*(int *)val = -takeerr(pd);
+	return r;
+}
+
+EXPORT int
+shutdown(int fd, int how)
+{
+	int r = libc.shutdown(fd, how);
+	struct polldesc *pd;
+	struct g *gp;
+
+	if(r == 0 && (pd = pollfind(fd)) != NULL){
+		gp = enter();
+		pollkick(pd);
+		leave(gp);
+	}
 	return r;
 }
 

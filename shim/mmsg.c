@@ -16,7 +16,7 @@ recvmany(struct g *gp, struct polldesc *pd, struct mmsghdr *v, unsigned n, int f
 
 	for(;;){
 		w.seq = pollseq(pd, POLLMODE_R);
-		r = rawsyscall(SYS_recvmmsg, pd->fd, v + done, n - done, try, NULL);
+		r = rawsyscall(SYS_recvmmsg, pd->fd, v + done, until == NOTIME ? n - done : 1, try, NULL);
 		if(r == -EAGAIN){
 			if(done > 0 && (flags & MSG_WAITFORONE))
 				return done;

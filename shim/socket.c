@@ -89,6 +89,10 @@ recvinkernel(struct recvcall *c)
 	}
 }
 
+/*
+ * One receive. (A datagram socket that has been shut down says EAGAIN to MSG_DONTWAIT, but 0 to a call
+ * that may wait; poll() knows.)
+ */
 static long
 recvonce(struct recvcall *c)
 {
@@ -113,6 +117,8 @@ recvonce(struct recvcall *c)
 		}
 		if(r != -EAGAIN)
 			return r;
+		if(unlikely(load_relaxed(&pd->kind) != Ktcp && (load_relaxed(&pd->flags) & PD_NODRAIN)))
+			return recvinkernel(c);
 		w.gp = c->gp;
 		w.pd = pd;
 		w.mode = POLLMODE_R;
@@ -154,14 +160,14 @@ recvcall(struct recvcall *c)
 		return iosyscall(c->gp, recvblock(c));
 	if((r = takeerr(c->pd)) != 0)
 		return r;
-	if(likely(!(c->flags & (MSG_WAITALL | SPECIAL))))
+	if(likely(!(c->flags & (MSG_WAITALL | SPECIAL)) && !(load_relaxed(&c->pd->flags) & PD_LOWAT)))
 		r = recvonce(c);
 	else if(c->flags & MSG_ERRQUEUE)
 		r = iosyscall(c->gp, recvblock(c)); /* never waits */
 	else{
 		fdask(c->pd, &f); /* refines kind */
 		if(c->m == NULL && load_relaxed(&c->pd->kind) == Ktcp && fdtrusted(c->pd) &&
-		   !(c->flags & (MSG_PEEK | SPECIAL)) && f.rtimeo == NOTIME && !f.nb)
+		   !(c->flags & (MSG_PEEK | SPECIAL)) && f.rtimeo == NOTIME && !f.nb && !f.lowat)
 			r = recvall(c);
 		else if(c->flags & MSG_OOB)
 			r = iosyscall(c->gp, recvblock(c));

@@ -75,7 +75,7 @@ clock_nanosleep(clockid_t clock, int flags, const struct timespec *req, struct t
 	struct g *gp = getg();
 	int e;
 
-	if(gp != NULL && goodtime(req)){
+	if(gp != NULL && req != NULL && goodtime(req)){
 		if(!(flags & TIMER_ABSTIME) && relativeclock(clock))
 			return sleepfor(gp, tonsec(req), rem);
 		if((flags & TIMER_ABSTIME) && clock == CLOCK_MONOTONIC)
@@ -104,7 +104,7 @@ nanosleep(const struct timespec *req, struct timespec *rem)
 {
 	struct g *gp = getg();
 
-	if(gp == NULL || !goodtime(req))
+	if(gp == NULL || req == NULL || !goodtime(req))
 		return libc.nanosleep(req, rem);
 	return sleepfail(sleepfor(gp, tonsec(req), rem));
 }
@@ -140,7 +140,7 @@ thrd_sleep(const struct timespec *req, struct timespec *rem)
 {
 	struct g *gp = getg();
 
-	if(gp == NULL || !goodtime(req))
+	if(gp == NULL || req == NULL || !goodtime(req))
 		return libc.thrd_sleep(req, rem);
 	return sleepfor(gp, tonsec(req), rem) == 0 ? 0 : -1;
 }
