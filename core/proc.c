@@ -13,6 +13,7 @@
 
 #include "offsets.h"
 #include "runtime.h"
+#include "sema.h"
 
 _Static_assert(offsetof(struct g, sp) == G_SP, "G_SP");
 _Static_assert(offsetof(struct g, fsbase) == G_FSBASE, "G_FSBASE");
@@ -256,6 +257,7 @@ getgforeign(void)
 	struct g *gp = tls_foreign;
 
 	if(gp == NULL && (gp = galloc()) != NULL){
+		semaunbias();
 		gp->flags = GF_FOREIGN;
 		gp->status = Grunning;
 		gp->goid = fetch_add(&sched.goidgen, 1) + 1;
@@ -334,6 +336,7 @@ rtinit(const struct hostops *ops)
 	if(rawsyscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0)
 		nomembarrier = true;
 	procinit(n);
+	semabiased = n == 1;
 	if((mp = initm0()) == NULL || (gp = galloc()) == NULL)
 		return ENOMEM;
 	gp->flags = GF_MAIN;

@@ -17,6 +17,7 @@
 #define SEMABITS 10
 
 static struct semaroot semtable[1 << SEMABITS];
+bool semabiased;
 
 static inline uint64_t
 semahash(uintptr_t key)
@@ -34,11 +35,11 @@ void
 semalock2(struct semaroot *a, struct semaroot *b)
 {
 	if(a == b){
-		lock(&a->lock);
+		semalockroot(a);
 		return;
 	}
-	lock(a < b ? &a->lock : &b->lock);
-	lock(a < b ? &b->lock : &a->lock);
+	semalockroot(a < b ? a : b);
+	semalockroot(a < b ? b : a);
 }
 
 void
@@ -253,7 +254,7 @@ semacancel(struct semawait *w)
 		root = load_acquire(&w->root); /* pairs with the store in semadequeue */
 		if(root == NULL)
 			return NULL;
-		lock(&root->lock);
+		semalockroot(root);
 		if(load_relaxed(&w->root) == root)
 			break;
 		unlock(&root->lock);
@@ -267,6 +268,33 @@ semaidle(uintptr_t key)
 {
 	fence_seqcst(); /* pairs with the waiter's, after semaenqueue */
 	return load_relaxed(&semarootof(key)->nwait) == 0;
+}
+
+/*
+ * The G that has the P may be in a section that it began without a lock. After the
+ * barrier new sections take it; the old one is over when the P's holder has been seen outside of
+ * runtime mode, on g0, or at another G. Waiting is right here: sections are short, and this
+ * happens once in a process's life, on a thread that is no G.
+ */
+void
+semaunbias(void)
+{
+	struct p *pp = allp[0];
+	uint64_t n;
+
+	if(!load_relaxed(&semabiased))
+		return;
+	store_relaxed(&semabiased, false);
+	heavybarrier(); /* pairs with the load in semalockroot, in program order before the section */
+	n = load_relaxed(&pp->nexec);
+	for(;;){
+		struct m *mp = load_acquire(&pp->m);
+		struct g *gp = mp ? load_acquire(&mp->curg) : NULL;
+
+		if(gp == NULL || load_acquire(&gp->locks) == 0 || load_acquire(&pp->nexec) != n)
+			return;
+		usleep_ns(USEC);
+	}
 }
 
 void

@@ -67,13 +67,28 @@ struct semawait {
 
 struct semaroot *semarootof(uintptr_t key);
 
+/*
+ * With one P and no foreign thread there is nobody to lock out: buckets are used in runtime mode, so by
+ * who has the P. semabiased says that it is so; semaunbias, called before the first
+ * foreign thread comes here, ends it for good.
+ */
+extern bool semabiased;
+void semaunbias(void);
+
+static inline void
+semalockroot(struct semaroot *root)
+{
+	if(!semabiased)
+		lock(&root->lock);
+}
+
 /* semalock locks the bucket of key. Runtime mode, here and below. */
 static inline struct semaroot *
 semalock(uintptr_t key)
 {
 	struct semaroot *root = semarootof(key);
 
-	lock(&root->lock);
+	semalockroot(root);
 	return root;
 }
 
