@@ -45,7 +45,7 @@ static void
 faults(int k)
 {
 	static char *ro;
-	char *bad = (char *)(intptr_t)(0x1000 + k * 8);
+	char *volatile bad = (char *)(intptr_t)(0x1000 + k * 8);
 	if(sigsetjmp(out, 1) == 0) {
 		switch(k % 3) {
 		case 0:
