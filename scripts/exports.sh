@@ -37,7 +37,7 @@ for n in $(readelf -d "$lib" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
 done
 
 # Num: Value Size Type Bind Vis Ndx Name[@version]; the version nodes themselves are absolute.
-got=$(readelf -W --dyn-syms "$lib" | awk '$1 ~ /:$/ && $7 != "UND" && $7 != "ABS" && $5 != "LOCAL" {
+got=$(readelf -W --dyn-syms "$lib" | awk '$1 ~ /^[0-9]+:$/ && $7 != "UND" && $7 != "ABS" && $5 != "LOCAL" {
 	sub(/@.*/, "", $8); print $8 }' | sort -u)
 extra=$(comm -23 <(echo "$got") <(mapnames))
 gone=$(comm -13 <(echo "$got") <(mapnames))
