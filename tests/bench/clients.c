@@ -16,7 +16,8 @@
  * Reports cpu (server's microseconds per request), rate (requests/s), latency quantiles,
  * connect (ms for all connections), and of the server while it worked the most threads,
  * rss, and kernel: memory that the kernel needs for it and counts nowhere in rss, which is
- * its page tables and each thread's kernel stack. A live line that begins with LABEL is kept on standard error if that
+ * its page tables and each thread's kernel stack. others is how many CPUs other programs
+ * kept busy meanwhile: the more, the less rate and latency mean. A live line that begins with LABEL is kept on standard error if that
  * is a terminal.
  */
 #include "clients.h"
@@ -227,6 +228,24 @@ work(long most, long least, int64_t end)
 	}
 }
 
+/* Nanoseconds of CPU time that all programs and the kernel together have used. */
+static int64_t
+cpu_ns_of_all(void)
+{
+	unsigned long long user, nice, sys, idle, wait, irq, softirq;
+	FILE *f = fopen("/proc/stat", "re");
+	int n = 0;
+
+	if(f != NULL) {
+		n = fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys, &idle, &wait, &irq,
+		    &softirq);
+		fclose(f);
+	}
+	if(n != 7)
+		die(0, "/proc/stat does not tell of the CPUs");
+	return (int64_t)(user + nice + sys + irq + softirq) * (1000000000LL / sysconf(_SC_CLK_TCK));
+}
+
 /* Say goodbye on all connections, then see that the server has closed each. */
 static void
 disconnect_all(void)
@@ -279,17 +298,19 @@ main(int argc, char **argv)
 	work(most, nconns, 0);
 
 	most_rss = most_tables = most_threads = 0;
-	int64_t cpu = cpu_ns_of(server);
+	int64_t cpu = cpu_ns_of(server), own = cpu_ns(), all = cpu_ns_of_all();
 	start = now_ns();
 	work(most, 1, start + seconds * 1000000000LL);
 	int64_t wall = now_ns() - start;
 	cpu = cpu_ns_of(server) - cpu;
+	all = cpu_ns_of_all() - all - cpu - (cpu_ns() - own);
 	look_at_server();
 	report("cpu", (double)cpu / 1e3 / (double)answered, "us");
 	report("rate", (double)answered / ((double)wall / 1e9), "requests/s");
 	report("rss", (double)most_rss / 1024, "MiB");
 	report("kernel", (double)(most_tables + most_threads * KERNEL_STACK_KIB) / 1024, "MiB");
 	report("threads", (double)most_threads, "threads");
+	report("others", all > 0 ? (double)all / (double)wall : 0, "CPUs");
 	report_latencies("latency", latency, answered);
 	disconnect_all();
 	if(isatty(2))
