@@ -71,11 +71,19 @@ validnsec(const struct timespec *ts)
 	return ts->tv_nsec >= 0 && ts->tv_nsec < NSEC;
 }
 
-/* semasleep parks gp, whose entry w has been put on a queue; d may be NULL. */
+/*
+ * semasleep parks gp, whose entry has been put on a queue; d may be NULL. With a cancellation pending, which
+ * would end every wait at once, only the wait in which it came is ended by it: these functions are no
+ * cancellation points, or have acted on it already.
+ */
 static inline enum wakewhy
 semasleep(struct g *gp, enum waitreason why, const void *obj, const struct deadline *d)
 {
-	return park(gp, why, obj, d ? d->when : NOTIME);
+	int64_t when = d ? d->when : NOTIME;
+
+	if(unlikely(load_relaxed(&gp->attn) & ATTN_CANCEL))
+		return parknointr(gp, why, obj, when);
+	return park(gp, why, obj, when);
 }
 
 enum { HANDLER_NONE, HANDLER_RESTART, HANDLER_EINTR };

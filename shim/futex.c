@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * syscall(2): futexes between Gs, which Rust's standard library, libuv, abseil and others build their locks on.
+ *
+ * Waiters for a word of this process's own memory queue in sema.c, under the word's address plus one (other
+ * objects use the address itself). An operation without FUTEX_PRIVATE_FLAG may mean memory that is shared
+ * with other processes: then the wait is the kernel's. A wake without the flag wakes both.
+ *
+ * A wake that finds nobody here goes on to the kernel, too: someone may wait there who has not
+ * come through this function.
+ *
+ * No wake-up is lost: see semaidle() in sema.h, or else both sides have the bucket's lock.
+ */
+#include "mapshared.h"
+#include "sync.h"
+
+struct futexargs {
+	uint32_t *addr;
+	int op;
+	uint32_t val;
+	const struct timespec *timeout; /* or val2 */
+	uint32_t *addr2;
+	uint32_t val3;
+};
+
+static inline uintptr_t
+futexkey(const uint32_t *addr)
+{
+	return (uintptr_t)addr + 1;
+}
+
+static inline int
+futexcmd(const struct futexargs *f)
+{
+	return f->op & FUTEX_CMD_MASK;
+}
+
+static inline uint32_t
+val2(const struct futexargs *f)
+{
+	return (uint32_t)(uintptr_t)f->timeout;
+}
+
+static long
+kernelfutex(const struct futexargs *f)
+{
+	return rawsyscall(SYS_futex, f->addr, f->op, f->val, f->timeout, f->addr2, f->val3);
+}
+
+/* ---- waiting ---- */
+
+/* futexdeadline: FUTEX_WAIT's time is relative, FUTEX_WAIT_BITSET's absolute. 0 or -EINVAL. */
+static int
+futexdeadline(const struct futexargs *f, struct deadline *d)
+{
+	const struct timespec *ts = f->timeout;
+
+	if(ts->tv_sec < 0 || !validnsec(ts))
+		return -EINVAL;
+	d->ts = ts;
+	d->clock = f->op & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
+	deadlineset(d);
+	if(futexcmd(f) == FUTEX_WAIT && __builtin_add_overflow(d->when, nanotime(), &d->when))
+		d->when = INT64_MAX;
+	return 0;
+}
+
+/* futexqueue puts w on the queue of the word, if that still has the value. */
+static bool
+futexqueue(const struct futexargs *f, struct semawait *w)
+{
+	struct semaroot *root = semalock(w->key);
+	enum wakewhy why;
+	bool queued;
+
+	w->seq = parkprep(w->gp);
+	semaenqueue(root, w, false);
+	fence_seqcst(); /* pairs with the one in semaidle */
+	queued = load_relaxed(f->addr) == f->val;
+	if(!queued){
+		semadequeue(root, w);
+		parkabort(w->gp, &why); /* a signal only, which rtexit will see to */
+	}
+	semaunlock(root);
+	return queued;
+}
+
+/* In runtime mode. 0, -EAGAIN, -ETIMEDOUT or -EINTR. */
+static int
+futexsleepg(struct g *gp, const struct futexargs *f, struct deadline *d)
+{
+	struct semawait w = {.gp = gp, .key = futexkey(f->addr)};
+	struct semaroot *root;
+	enum wakewhy why;
+	int ran;
+
+	w.bitset = futexcmd(f) == FUTEX_WAIT_BITSET ? f->val3 : FUTEX_BITSET_MATCH_ANY;
+	for(;;){
+		if(!futexqueue(f, &w))
+			return -EAGAIN;
+		why = semasleep(gp, Wfutex, f->addr, d);
+		if(why == WAKE_READY)
+			return 0;
+		if((root = semacancel(&w)) != NULL)
+			semaunlock(root);
+		if(why == WAKE_SIGNAL){
+			ran = runhandlers(gp);
+			if(ran == HANDLER_EINTR || (ran == HANDLER_RESTART && d))
+				return -EINTR;
+		}else if(deadlinepast(d)){
+			return -ETIMEDOUT;
+		}
+		/* It may have been moved to another word; the call begins anew. */
+		w.key = futexkey(f->addr);
+	}
+}
+
+static long
+futexwait(struct g *gp, const struct futexargs *f)
+{
+	struct deadline d;
+	long r;
+
+	if(((uintptr_t)f->addr & 3) != 0 || (futexcmd(f) == FUTEX_WAIT_BITSET && f->val3 == 0))
+		return -EINVAL;
+	if(f->timeout && (r = futexdeadline(f, &d)) != 0)
+		return r;
+	if(load_acquire(f->addr) != f->val)
+		return -EAGAIN;
+	rtenter(gp);
+	r = futexsleepg(gp, f, f->timeout ? &d : NULL);
+	rtexit(gp);
+	return r;
+}
+
+/* kernelwait waits in the kernel. The P is given away at once. */
+static long
+kernelwait(struct g *gp, const struct futexargs *f)
+{
+	long r;
+
+	if(gp->flags & GF_FOREIGN)
+		return kernelfutex(f);
+	rtenter(gp);
+	entersyscallblock(gp);
+	r = kernelfutex(f);
+	exitsyscallblock(gp);
+	rtexit(gp);
+	return r;
+}
+
+/* ---- waking ---- */
+
+/* wakeword wakes up to n waiters of addr that have a bit of bitset, and returns how many. The bucket is locked. */
+static int
+wakeword(struct semaroot *root, const uint32_t *addr, int n, uint32_t bitset, struct glist *list)
+{
+	struct semawait *w, *next;
+	int woken = 0;
+
+	for(w = semafirst(root, futexkey(addr)); w && woken < n; w = next){
+		next = w->next;
+		if((w->bitset & bitset) && semawake(root, w, list))
+			woken++;
+	}
+	return woken;
+}
+
+/* The kernel wakes one even if asked for none. */
+static inline int
+atleast1(uint32_t n)
+{
+	return (int)n < 1 ? 1 : (int)n;
+}
+
+static long
+futexwake(struct g *gp, const struct futexargs *f)
+{
+	struct glist list = {0};
+	struct semaroot *root;
+	uint32_t bitset = futexcmd(f) == FUTEX_WAKE_BITSET ? f->val3 : FUTEX_BITSET_MATCH_ANY;
+	struct futexargs rest = *f;
+	long woken = 0, r;
+
+	if(((uintptr_t)f->addr & 3) != 0 || bitset == 0)
+		return -EINVAL;
+	if(!semaidle(futexkey(f->addr))){
+		rtenter(gp);
+		root = semalock(futexkey(f->addr));
+		woken = wakeword(root, f->addr, atleast1(f->val), bitset, &list);
+		semaunlock(root);
+		semaready(&list);
+		rtexit(gp);
+	}
+	if(woken == 0 || (!(f->op & FUTEX_PRIVATE_FLAG) && woken < (int)f->val)){
+		rest.val = (uint32_t)((int)f->val - woken);
+		r = kernelfutex(&rest);
+		if(r < 0)
+			return woken > 0 ? woken : r;
+		woken += r;
+	}
+	return woken;
+}
+
+/* FUTEX_REQUEUE and FUTEX_CMP_REQUEUE: wakes val waiters of addr and moves up to val2 of the others to addr2. */
+static long
+futexrequeue(struct g *gp, const struct futexargs *f)
+{
+	struct glist list = {0};
+	struct semaroot *from, *to;
+	struct semawait *w, *next;
+	long n = 0, moved = 0;
+
+	if((((uintptr_t)f->addr | (uintptr_t)f->addr2) & 3) != 0 || (int)f->val < 0 || (int)val2(f) < 0)
+		return -EINVAL;
+	rtenter(gp);
+	from = semarootof(futexkey(f->addr));
+	to = semarootof(futexkey(f->addr2));
+	semalock2(from, to);
+	if(futexcmd(f) == FUTEX_CMP_REQUEUE && load_relaxed(f->addr) != f->val3){
+		n = -EAGAIN;
+	}else{
+		n = wakeword(from, f->addr, (int)f->val, FUTEX_BITSET_MATCH_ANY, &list);
+		for(w = semafirst(from, futexkey(f->addr)); w && moved < (int)val2(f) && f->addr != f->addr2; w = next){
+			next = w->next;
+			semarequeue(from, to, w, futexkey(f->addr2));
+			moved++;
+		}
+	}
+	semaunlock2(from, to);
+	semaready(&list);
+	rtexit(gp);
+	if(n + moved == 0)
+		return kernelfutex(f);
+	return n < 0 ? n : n + moved;
+}
+
+/* wakeop does val3's operation on the word and says whether what was there compares as it asks. -ENOSYS for a bad one. */
+static int
+wakeop(uint32_t *addr, uint32_t op)
+{
+	uint32_t arg = (op >> 12) & 0xfff, old, new;
+	int32_t cmparg = (int32_t)(op << 20) >> 20;
+
+	arg = (uint32_t)((int32_t)(arg << 20) >> 20);
+	if(op >> 28 & FUTEX_OP_OPARG_SHIFT)
+		arg = (uint32_t)1 << (arg & 31);
+	do{
+		old = load_relaxed(addr);
+		switch(op >> 28 & 7){
+		case FUTEX_OP_SET:
+			new = arg;
+			break;
+		case FUTEX_OP_ADD:
+			new = old + arg;
+			break;
+		case FUTEX_OP_OR:
+			new = old | arg;
+			break;
+		case FUTEX_OP_ANDN:
+			new = old & ~arg;
+			break;
+		case FUTEX_OP_XOR:
+			new = old ^ arg;
+			break;
+		default:
+			return -ENOSYS;
+		}
+	}while(!cas(addr, old, new));
+	switch(op >> 24 & 0xf){
+	case FUTEX_OP_CMP_EQ:
+		return (int32_t)old == cmparg;
+	case FUTEX_OP_CMP_NE:
+		return (int32_t)old != cmparg;
+	case FUTEX_OP_CMP_LT:
+		return (int32_t)old < cmparg;
+	case FUTEX_OP_CMP_LE:
+		return (int32_t)old <= cmparg;
+	case FUTEX_OP_CMP_GT:
+		return (int32_t)old > cmparg;
+	case FUTEX_OP_CMP_GE:
+		return (int32_t)old >= cmparg;
+	}
+	return -ENOSYS;
+}
+
+static long
+futexwakeop(struct g *gp, const struct futexargs *f)
+{
+	struct glist list = {0};
+	struct semaroot *a, *b;
+	int cond;
+	long n;
+
+	if((((uintptr_t)f->addr | (uintptr_t)f->addr2) & 3) != 0)
+		return -EINVAL;
+	rtenter(gp);
+	a = semarootof(futexkey(f->addr));
+	b = semarootof(futexkey(f->addr2));
+	semalock2(a, b);
+	n = cond = wakeop(f->addr2, f->val3);
+	if(cond >= 0)
+		n = wakeword(a, f->addr, atleast1(f->val), FUTEX_BITSET_MATCH_ANY, &list);
+	if(cond > 0)
+		n += wakeword(b, f->addr2, atleast1(val2(f)), FUTEX_BITSET_MATCH_ANY, &list);
+	semaunlock2(a, b);
+	semaready(&list);
+	rtexit(gp);
+	return n;
+}
+
+/* futex is the system call, for a G or a foreign thread: a result or a negative errno. */
+static long
+futex(struct g *gp, const struct futexargs *f)
+{
+	bool shared = !(f->op & FUTEX_PRIVATE_FLAG);
+
+	if((uintptr_t)f->addr < 4096)
+		return kernelfutex(f); /* EFAULT, or what else is wrong with it */
+	switch(f->op & ~FUTEX_PRIVATE_FLAG){
+	case FUTEX_WAIT:
+	case FUTEX_WAIT_BITSET:
+	case FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME:
+		return shared && mapshared(f->addr) ? kernelwait(gp, f) : futexwait(gp, f);
+	case FUTEX_WAKE:
+	case FUTEX_WAKE_BITSET:
+		return futexwake(gp, f);
+	case FUTEX_REQUEUE:
+	case FUTEX_CMP_REQUEUE:
+		return shared && mapshared(f->addr) ? kernelfutex(f) : futexrequeue(gp, f);
+	case FUTEX_WAKE_OP:
+		return shared && mapshared(f->addr2) ? kernelfutex(f) : futexwakeop(gp, f);
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+	case FUTEX_WAIT_REQUEUE_PI:
+		return kernelwait(gp, f);
+	}
+	return kernelfutex(f);
+}
+
+static noinline long
+futexcall(struct g *gp, long a, long b, long c, long d, long e, long g)
+{
+	struct futexargs f = {(uint32_t *)a, (int)b, (uint32_t)c, (const struct timespec *)d, (uint32_t *)e, (uint32_t)g};
+	long r;
+
+	if(gp == NULL)
+		gp = syncgslow();
+	r = gp ? futex(gp, &f) : kernelfutex(&f);
+	if(r < 0){
+		errno = (int)-r;
+		return -1;
+	}
+	return r;
+}
+
+/*
+ * The type that is variadic for the caller has the same registers and stack slots as this one. Calls that return
+ * twice, or in another thread, on this stack must find the caller's frame on top: they are jumps to libc's.
+ */
+EXPORT long syscall_(long n, long a, long b, long c, long d, long e, long f) __asm__("syscall");
+
+long
+syscall_(long n, long a, long b, long c, long d, long e, long f)
+{
+	struct g *gp = getg();
+
+	switch(n){
+	case SYS_futex:
+		return futexcall(gp, a, b, c, d, e, f);
+	case SYS_sched_yield:
+		return sched_yield();
+	case SYS_vfork:
+	case SYS_clone:
+	case SYS_clone3:
+	case SYS_exit:
+	case SYS_exit_group:
+	case SYS_rt_sigreturn:
+	case SYS_gettid:
+	case SYS_getpid:
+	case SYS_getcpu:
+	case SYS_clock_gettime:
+	case SYS_membarrier:
+	case SYS_tgkill:
+		return libc.syscall(n, a, b, c, d, e, f);
+	}
+	return blockingcall(gp, libc.syscall(n, a, b, c, d, e, f));
+}
