@@ -435,7 +435,7 @@ pthread_mutex_lock(pthread_mutex_t *m)
 		m->__data.__nusers++;
 		return 0;
 	}
-	return lockother(gp, m);
+	return rtready ? lockother(gp, m) : libc.pthread_mutex_lock(m);
 }
 
 EXPORT int
@@ -508,7 +508,7 @@ pthread_mutex_unlock(pthread_mutex_t *m)
 	struct g *gp = getg();
 
 	if(unlikely(gp == NULL || !plain(m)))
-		return unlockother(gp, m);
+		return rtready ? unlockother(gp, m) : libc.pthread_mutex_unlock(m);
 	m->__data.__owner = 0;
 	m->__data.__nusers--;
 	if(unlikely(!cas(lockword(m), 1, 0)))
