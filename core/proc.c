@@ -257,12 +257,12 @@ getgforeign(void)
 	struct g *gp = tls_foreign;
 
 	if(gp == NULL && (gp = galloc()) != NULL){
-		semaunbias();
 		gp->flags = GF_FOREIGN;
 		gp->status = Grunning;
 		gp->goid = fetch_add(&sched.goidgen, 1) + 1;
 		gp->tid = (uint32_t)rawsyscall(SYS_gettid);
 		add_fetch(&sched.nforeign, 1);
+		semaforeign();
 		tls_foreign = gp;
 	}
 	return gp;
@@ -336,7 +336,7 @@ rtinit(const struct hostops *ops)
 	if(rawsyscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0)
 		nomembarrier = true;
 	procinit(n);
-	semabiased = n == 1;
+	semainit();
 	if((mp = initm0()) == NULL || (gp = galloc()) == NULL)
 		return ENOMEM;
 	gp->flags = GF_MAIN;

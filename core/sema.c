@@ -14,40 +14,46 @@
  */
 #include "sema.h"
 
-#define SEMABITS 10
+struct semaroot semtable[1 << SEMABITS];
+bool semasolo;
+uint32_t semabusy;
 
-static struct semaroot semtable[1 << SEMABITS];
-bool semabiased;
-
-static inline uint64_t
-semahash(uintptr_t key)
+void
+semainit(void)
 {
-	return (uint64_t)key * 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio: upper bits well mixed */
+	store_relaxed(&semasolo, gomaxprocs == 1 && !nomembarrier);
 }
 
-struct semaroot *
-semarootof(uintptr_t key)
+void
+semaforeign(void)
 {
-	return &semtable[semahash(key) >> (64 - SEMABITS)];
+	int i;
+
+	if(nomembarrier || gomaxprocs != 1)
+		return;
+	store_relaxed(&semasolo, false);
+	heavybarrier(); /* pairs with the compiler barrier in semaalone */
+	for(i = 0; load_acquire(&semabusy) != 0; i++)
+		if(i < 100)
+			cpurelax();
+		else
+			usleep_ns(10 * USEC); /* its M has been preempted by the kernel */
 }
 
 void
 semalock2(struct semaroot *a, struct semaroot *b)
 {
-	if(a == b){
-		semalockroot(a);
-		return;
-	}
 	semalockroot(a < b ? a : b);
-	semalockroot(a < b ? b : a);
+	if(a != b)
+		semalockroot(a < b ? b : a);
 }
 
 void
 semaunlock2(struct semaroot *a, struct semaroot *b)
 {
-	unlock(&a->lock);
+	semaunlock(a);
 	if(a != b)
-		unlock(&b->lock);
+		semaunlock(b);
 }
 
 /* ---- the treap; smaller priorities are nearer to the root ---- */
@@ -132,16 +138,6 @@ treereplace(struct semaroot *root, struct semawait *old, struct semawait *w)
 }
 
 /* ---- queues ---- */
-
-struct semawait *
-semafirst(struct semaroot *root, uintptr_t key)
-{
-	struct semawait *t = root->tree;
-
-	while(t && t->key != key)
-		t = key < t->key ? t->left : t->right;
-	return t;
-}
 
 static void
 qinsert(struct semaroot *root, struct semawait *w, bool front)
@@ -257,7 +253,7 @@ semacancel(struct semawait *w)
 		semalockroot(root);
 		if(load_relaxed(&w->root) == root)
 			break;
-		unlock(&root->lock);
+		semaunlock(root);
 	}
 	semadequeue(root, w);
 	return root;
@@ -270,38 +266,12 @@ semaidle(uintptr_t key)
 	return load_relaxed(&semarootof(key)->nwait) == 0;
 }
 
-/*
- * The G that has the P may be in a section that it began without a lock. After the
- * barrier new sections take it; the old one is over when the P's holder has been seen outside of
- * runtime mode, on g0, or at another G. Waiting is right here: sections are short, and this
- * happens once in a process's life, on a thread that is no G.
- */
-void
-semaunbias(void)
-{
-	struct p *pp = allp[0];
-	uint64_t n;
-
-	if(!load_relaxed(&semabiased))
-		return;
-	store_relaxed(&semabiased, false);
-	heavybarrier(); /* pairs with the load in semalockroot, in program order before the section */
-	n = load_relaxed(&pp->nexec);
-	for(;;){
-		struct m *mp = load_acquire(&pp->m);
-		struct g *gp = mp ? load_acquire(&mp->curg) : NULL;
-
-		if(gp == NULL || load_acquire(&gp->locks) == 0 || load_acquire(&pp->nexec) != n)
-			return;
-		usleep_ns(USEC);
-	}
-}
-
 void
 semafork(void)
 {
 	size_t i;
 
+	semabusy = 0;
 	for(i = 0; i < nelem(semtable); i++)
 		if(semtable[i].lock.key != 0 || semtable[i].tree != NULL)
 			semtable[i] = (struct semaroot){0};

@@ -8,7 +8,8 @@
  *
  *	root = semalock(key);
  *	... look at the object once more: does it have to wait? ...
- *	w.gp = gp; w.seq = parkprep(gp); w.key = key;
+ *	semawaitinit(&w, gp, key);
+ *	w.seq = parkprep(gp);
  *	semaenqueue(root, &w, false);
  *	semaunlock(root);
  *	why = park(gp, Wmutex, m, deadline);
@@ -41,6 +42,7 @@
 
 struct semaroot {
 	struct mutex lock cachealigned;
+	bool solo;             /* locked by the only P, without an atomic operation; who holds it */
 	uint32_t nwait;        /* entries in this bucket; lock, atomic reads */
 	struct semawait *tree; /* first waiters of the bucket's addresses; lock */
 };
@@ -65,7 +67,76 @@ struct semawait {
 	void *arg;
 };
 
-struct semaroot *semarootof(uintptr_t key);
+/* semawaitinit sets what a waiter has to set: not all of it, which would take longer than the rest. */
+static inline void
+semawaitinit(struct semawait *w, struct g *gp, uintptr_t key)
+{
+	w->gp = gp;
+	w->key = key;
+	w->root = NULL;
+	w->flags = 0;
+	w->since = 0;
+}
+
+#define SEMABITS 10
+extern struct semaroot semtable[1 << SEMABITS];
+
+static inline uint64_t
+semahash(uintptr_t key)
+{
+	return (uint64_t)key * 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio: upper bits well mixed */
+}
+
+static inline struct semaroot *
+semarootof(uintptr_t key)
+{
+	return &semtable[semahash(key) >> (64 - SEMABITS)];
+}
+
+/*
+ * With one P and no foreign thread, being in runtime mode is the lock: nobody else is. An
+ * atomic operation costs as much as a switch, so it is worth telling apart. A foreign thread's
+ * first call ends that for good:
+ *
+ *	who holds the P                 semaforeign
+ *	semabusy++                      semasolo = false
+ *	compiler barrier                membarrier: a full barrier on the other's CPU
+ *	semasolo? the bucket is ours    wait until semabusy is 0
+ *
+ * Either the first one sees that it is no longer alone, or the second waits until it has left.
+ */
+extern bool semasolo;     /* atomic */
+extern uint32_t semabusy; /* buckets held that way; who holds the P */
+void semainit(void);      /* in rtinit, when gomaxprocs is known */
+void semaforeign(void);   /* a foreign thread is going to use this */
+
+static inline bool
+semaalone(struct semaroot *root)
+{
+	if(!load_relaxed(&semasolo))
+		return false;
+	store_relaxed(&semabusy, semabusy + 1);
+	compiler_barrier(); /* pairs with membarrier in semaforeign */
+	if(unlikely(!load_relaxed(&semasolo))){
+		store_relaxed(&semabusy, semabusy - 1);
+		return false;
+	}
+	root->solo = true;
+	return true;
+}
+
+static inline void
+semalockroot(struct semaroot *root)
+{
+	if(!semaalone(root))
+		lock(&root->lock);
+}
+
+static inline bool
+sematrylockroot(struct semaroot *root)
+{
+	return semaalone(root) || trylock(&root->lock);
+}
 
 /*
  * With one P and no foreign thread there is nobody to lock out: buckets are used in runtime mode, so by
@@ -95,7 +166,13 @@ semalock(uintptr_t key)
 static inline void
 semaunlock(struct semaroot *root)
 {
-	unlock(&root->lock);
+	if(root->solo){
+		root->solo = false;
+		compiler_barrier();
+		store_release(&semabusy, semabusy - 1); /* pairs with the load in semaforeign */
+	}else{
+		unlock(&root->lock);
+	}
 }
 
 /* Both buckets of a pair, which may be one; in the order of their places, so that two who do so never wait for each other. */
@@ -103,8 +180,17 @@ void semalock2(struct semaroot *, struct semaroot *);
 void semaunlock2(struct semaroot *, struct semaroot *);
 
 /* semafirst returns the longest waiting entry of key, or NULL; semafirst(..)->next is the one after it. */
-struct semawait *semafirst(struct semaroot *, uintptr_t key);
-/* semaenqueue adds w, whose gp, seq and key are set, behind those of its key, or before them. */
+static inline struct semawait *
+semafirst(struct semaroot *root, uintptr_t key)
+{
+	struct semawait *t = root->tree;
+
+	while(t && t->key != key)
+		t = key < t->key ? t->left : t->right;
+	return t;
+}
+
+/* semaenqueue adds w, whose seq is set, behind those of its key, or before them. */
 void semaenqueue(struct semaroot *, struct semawait *w, bool front);
 /* semadequeue takes w off. Its owner may return from that moment on, and w be gone. */
 void semadequeue(struct semaroot *, struct semawait *w);

@@ -68,11 +68,12 @@ barrierhandlers(struct g *gp, struct barrierobj *b, uint32_t mine)
 static bool
 barrierwait(struct g *gp, struct barrierobj *b)
 {
-	struct semawait w = {.gp = gp, .key = (uintptr_t)b};
+	struct semawait w;
 	struct glist list = {0};
-	struct semaroot *root = semalock(w.key);
+	struct semaroot *root = semalock((uintptr_t)b);
 	uint32_t mine = ++b->in;
 
+	semawaitinit(&w, gp, (uintptr_t)b);
 	if(mine - b->done == b->count){
 		b->done = mine;
 		b->out += b->count;
@@ -120,11 +121,12 @@ pthread_barrier_destroy(pthread_barrier_t *barrier)
 {
 	struct barrierobj *b = (struct barrierobj *)barrier;
 	struct g *gp = syncg();
-	struct semawait w = {.gp = gp, .key = destroyers(b)};
+	struct semawait w;
 	struct semaroot *root;
 
 	if(gp == NULL || b->shared)
 		return blockingcall(gp, libc.pthread_barrier_destroy(barrier));
+	semawaitinit(&w, gp, destroyers(b));
 	rtenter(gp);
 	root = semalock((uintptr_t)b);
 	while(b->out != b->done){

@@ -123,11 +123,12 @@ condsleep(struct g *gp, pthread_cond_t *c, struct deadline *d, struct semawait *
 static int
 condwait(struct g *gp, pthread_cond_t *c, pthread_mutex_t *m, struct deadline *d)
 {
-	struct semawait entry = {.gp = gp, .key = (uintptr_t)c, .arg = m};
-	struct semawait *w = &entry;
+	struct semawait entry, *w = &entry;
 	struct semaroot *root;
 	int r, result;
 
+	semawaitinit(w, gp, (uintptr_t)c);
+	entry.arg = m;
 	rtenter(gp);
 	root = semalock((uintptr_t)c);
 	entry.seq = parkprep(gp);

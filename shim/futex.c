@@ -89,11 +89,12 @@ futexqueue(const struct futexargs *f, struct semawait *w)
 static int
 futexsleepg(struct g *gp, const struct futexargs *f, struct deadline *d)
 {
-	struct semawait w = {.gp = gp, .key = futexkey(f->addr)};
+	struct semawait w;
 	struct semaroot *root;
 	enum wakewhy why;
 	int ran;
 
+	semawaitinit(&w, gp, futexkey(f->addr));
 	w.bitset = futexcmd(f) == FUTEX_WAIT_BITSET ? f->val3 : FUTEX_BITSET_MATCH_ANY;
 	for(;;){
 		if(!futexqueue(f, &w))

@@ -215,15 +215,6 @@ locksleep(struct g *gp, pthread_mutex_t *m, struct deadline *d, struct semawait 
 	}
 }
 
-static inline void
-waitinit(struct semawait *w, struct g *gp, pthread_mutex_t *m)
-{
-	w->gp = gp;
-	w->key = (uintptr_t)m;
-	w->flags = 0;
-	w->since = 0;
-}
-
 /* All but the fast path of locking. d is NULL, or its when is not yet set: ts is looked at only if we have to wait. */
 static noinline int
 mutexlock(struct g *gp, pthread_mutex_t *m, struct deadline *d)
@@ -239,7 +230,7 @@ mutexlock(struct g *gp, pthread_mutex_t *m, struct deadline *d)
 	rtenter(gp);
 	r = 0;
 	if(!spin(gp, m)){
-		waitinit(&w, gp, m);
+		semawaitinit(&w, gp, (uintptr_t)m);
 		r = locksleep(gp, m, d, &w, false);
 	}
 	if(r == 0)
@@ -364,7 +355,7 @@ mutexretake(struct g *gp, pthread_mutex_t *m, struct semawait *w)
 		if(r != EBUSY)
 			return r;
 		if(!spin(gp, m)){
-			waitinit(&own, gp, m);
+			semawaitinit(&own, gp, (uintptr_t)m);
 			locksleep(gp, m, NULL, &own, false);
 		}
 	}else{
@@ -390,7 +381,7 @@ mutexadopt(pthread_mutex_t *m, struct semaroot *from, struct semawait *w)
 	if(gomaxprocs == 1 || load_relaxed(word) == 0 || mutexnative(m))
 		return false;
 	/* We hold a lock of the same kind: only try, so that two who do this cannot wait for each other. */
-	if(to != from && !trylock(&to->lock))
+	if(to != from && !sematrylockroot(to))
 		return false;
 	do
 		v = load_relaxed(word);

@@ -97,9 +97,10 @@ oncekernelwait(pthread_once_t *once, int val)
 static void
 oncewait(struct g *gp, pthread_once_t *once, int val)
 {
-	struct semawait w = {.gp = gp, .key = (uintptr_t)once};
+	struct semawait w;
 	struct semaroot *root;
 
+	semawaitinit(&w, gp, (uintptr_t)once);
 	rtenter(gp);
 	root = semalock(w.key);
 	if(load_acquire(once) != val){

@@ -213,10 +213,12 @@ rwgiveup(struct semaroot *root, pthread_rwlock_t *l, struct semawait *w)
 static int
 rwsleep(struct g *gp, pthread_rwlock_t *l, bool write, struct deadline *d)
 {
-	struct semawait w = {.gp = gp, .key = write ? writers(l) : readers(l), .flags = write ? SW_WRITER : 0};
+	struct semawait w;
 	struct semaroot *root;
 	enum wakewhy why;
 
+	semawaitinit(&w, gp, write ? writers(l) : readers(l));
+	w.flags = write ? SW_WRITER : 0;
 	for(;;){
 		if(rwqueue(gp, l, &w))
 			return 0;

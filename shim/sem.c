@@ -67,11 +67,12 @@ semqueue(struct semobj *s, struct semawait *w, bool front)
 static int
 semwait(struct g *gp, struct semobj *s, struct deadline *d)
 {
-	struct semawait w = {.gp = gp, .key = (uintptr_t)s};
+	struct semawait w;
 	struct semaroot *root;
 	enum wakewhy why = WAKE_TIMEOUT;
 	int ran;
 
+	semawaitinit(&w, gp, (uintptr_t)s);
 	for(;;){
 		if(semqueue(s, &w, why == WAKE_READY))
 			return 0;
