@@ -100,7 +100,7 @@ semarootof(uintptr_t key)
  *
  *	who holds the P                 semaforeign
  *	semabusy++                      semasolo = false
- *	compiler barrier                membarrier: a full barrier on the other's CPU
+ *	compiler barrier                heavybarrier()
  *	semasolo? the bucket is ours    wait until semabusy is 0
  *
  * Either the first one sees that it is no longer alone, or the second waits until it has left.
@@ -116,7 +116,7 @@ semaalone(struct semaroot *root)
 	if(!load_relaxed(&semasolo))
 		return false;
 	store_relaxed(&semabusy, semabusy + 1);
-	compiler_barrier(); /* pairs with membarrier in semaforeign */
+	compiler_barrier(); /* pairs with heavybarrier in semaforeign */
 	if(unlikely(!load_relaxed(&semasolo))){
 		store_relaxed(&semabusy, semabusy - 1);
 		return false;
@@ -136,21 +136,6 @@ static inline bool
 sematrylockroot(struct semaroot *root)
 {
 	return semaalone(root) || trylock(&root->lock);
-}
-
-/*
- * With one P and no foreign thread there is nobody to lock out: buckets are used in runtime mode, so by
- * who has the P. semabiased says that it is so; semaunbias, called before the first
- * foreign thread comes here, ends it for good.
- */
-extern bool semabiased;
-void semaunbias(void);
-
-static inline void
-semalockroot(struct semaroot *root)
-{
-	if(!semabiased)
-		lock(&root->lock);
 }
 
 /* semalock locks the bucket of key. Runtime mode, here and below. */
