@@ -29,7 +29,7 @@ newconn(int fd, struct polldesc *l, int flags)
 
 	if(pd == NULL)
 		return;
-	/* it inherits everything but O_NONBLOCK */
+	/* it inherits everything but O_NONBLOCK; what is not known is asked when it first has to wait */
 	if(fdtrusted(l) && (load_relaxed(&l->flags) & PD_KNOWN)){
 		kind = (enum fdkind)load_relaxed(&l->kind);
 		fl |= PD_KNOWN | (load_relaxed(&l->flags) & (PD_LOWAT | PD_NODRAIN));
@@ -72,11 +72,15 @@ doaccept(int fd, struct sockaddr *addr, socklen_t *alen, int flags, bool four)
 	struct polldesc *pd;
 	long r;
 
-	if(gp == NULL)
-		return fdnew((int)ioreturn(acceptcall(fd, addr, alen, flags, four)), Kunknown, 0);
+	pd = pollget(fd);
+	if(gp == NULL){
+		r = acceptcall(fd, addr, alen, flags, four);
+		if(r >= 0 && pd != NULL)
+			newconn((int)r, pd, flags);
+		return (int)ioreturn(r);
+	}
 	cancelpoint(gp);
 	rtenter(gp);
-	pd = pollget(fd);
 	if(pd == NULL || fdnonblock(pd))
 		r = iosyscall(gp, acceptcall(fd, addr, alen, flags, four));
 	else{
