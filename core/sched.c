@@ -289,6 +289,15 @@ blockinpoll(struct m *mp, int64_t polluntil, bool wasspinning, struct g **gp)
 	return true;
 }
 
+/* Timers of other Ps are due; if these are idle nobody else will run them. */
+static bool
+timersdue(struct p *pp)
+{
+	int64_t w = timesleepuntil();
+
+	return w != 0 && w != load_relaxed(&pp->timer0when) && w <= nanotime();
+}
+
 static struct g *
 findrunnable(struct m *mp, bool *inherit)
 {
@@ -327,8 +336,8 @@ top:
 			return gp;
 	}
 
-	/* with all other Ps idle there is nobody to steal from, and the blocking poll below does as well */
-	if(gomaxprocs > 1 && load_relaxed(&sched.npidle) + 1 < gomaxprocs){
+	/* with all other Ps idle there is nothing to steal but their timers, and the blocking poll below does as well */
+	if(gomaxprocs > 1 && (load_relaxed(&sched.npidle) + 1 < gomaxprocs || timersdue(pp))){
 		if((gp = pollonce()) != NULL)
 			return gp;
 		if(mp->spinning || 2 * load_relaxed(&sched.nmspinning) < gomaxprocs - load_relaxed(&sched.npidle)){
