@@ -3,9 +3,10 @@
  * epoll_wait and its kin, on the program's own epoll descriptors.
  *
  * A thread that sits in epoll_wait is an event loop, and natively has one system call a round. Parking
- * on the descriptor (which is nested in ours) would make that three, so up to a number of Gs wait in
- * the kernel. Those beyond it park: a program with an epoll descriptor a thread needs
- * no kernel thread for each.
+ * on the descriptor (which is nested in ours) would make that three for each, so up to a number of Gs
+ * wait in the kernel: one call when there are events, two when there are none, with the P handed
+ * off in between (left to sysmon, it would be taken after 20 us, at a higher price). Those beyond
+ * that number park: a program with an epoll descriptor a thread needs no kernel thread for each.
  *
  * Waiters on one epoll descriptor pass the baton, as with accept: the kernel gives
  * the nested instance no new edge for events that are left on the list.
@@ -75,10 +76,10 @@ epcall(struct epcall *c, int ms)
 	long r;
 
 	if(counted || alone() || c->n <= 0 || pd == NULL){
-		if(ms >= -1)
-			r = iosyscall(c->gp, rawresult(libc.epoll_wait(c->ep, c->ev, c->n, ms)));
-		else
-			r = iosyscall(c->gp, epkernel(c, deadlinens(c->timeout)));
+		r = rawsyscall(SYS_epoll_wait, c->ep, c->ev, c->n, 0);
+		if(r == 0)
+			r = ms >= -1 ? iosyscallblock(c->gp, rawresult(libc.epoll_wait(c->ep, c->ev, c->n, ms)))
+				     : iosyscallblock(c->gp, epkernel(c, deadlinens(c->timeout)));
 		if(counted)
 			kernelwaitend();
 	}else{

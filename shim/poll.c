@@ -151,7 +151,8 @@ pollcall(struct pollcall *c)
 	if(alone())
 		return pollkernel(c, false);
 	if(c->n >= MANY && kernelwaitbegin()){
-		r = pollkernel(c, false);
+		if((r = rawsyscall(SYS_poll, c->fds, c->n, 0)) == 0)
+			r = pollkernel(c, true);
 		kernelwaitend();
 		return r;
 	}
@@ -348,7 +349,10 @@ selcall(struct selcall *c)
 	if(alone() || c->n < 0 || c->words > SETWORDS)
 		return selkernel(c, !alone());
 	if(c->n >= MANYBITS && kernelwaitbegin()){
-		r = selkernel(c, false);
+		if((r = selnow(c)) == 0)
+			r = selkernel(c, true);
+		else if(r > 0)
+			selstore(c);
 		kernelwaitend();
 		return r;
 	}
