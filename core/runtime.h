@@ -225,6 +225,7 @@ struct g {
 	uint32_t tidindex;     /* its part of the fake tid, given for good */
 	uint32_t tidgen;
 	uint32_t linkgen;      /* on libc's list of threads if it is the current one */
+	uint32_t tlsgen;       /* ld.so's generation when its TLS was made */
 };
 
 enum {

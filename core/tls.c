@@ -125,12 +125,18 @@ newtid(struct g *gp)
 	return 0;
 }
 
-/* The words of the descriptor that point into itself. */
+/* The words of the descriptor that point into itself, from the i-th on. */
 static void
-relocate(uintptr_t tcb)
+relocate(uintptr_t tcb, uint32_t i, uint32_t n)
 {
-	for(uint32_t i = 0; i < cal.nreloc; i++)
+	for(; i < n; i++)
 		*(uintptr_t *)(tcb + cal.reloc[i].at) = tcb + cal.reloc[i].to;
+}
+
+static size_t
+generation(void)
+{
+	return cal.generation ? load_acquire(cal.generation) : 0;
 }
 
 /* What a new thread has set up before its first function runs. */
@@ -175,6 +181,7 @@ colour(struct g *gp)
 int
 tlsnew(struct g *gp)
 {
+	size_t gen = generation(); /* before: modules may come meanwhile */
 	uintptr_t tcb;
 	int e;
 
@@ -182,7 +189,7 @@ tlsnew(struct g *gp)
 		return e;
 	tcb = tcbplace(gp->stack.hi - colour(gp));
 	memcpy((void *)tcb, cal.image, tcblayout.size);
-	relocate(tcb);
+	relocate(tcb, 0, cal.nreloc);
 	gp->fsbase = tcb;
 	tcbword(gp, tcblayout.stackblock, uintptr_t) = gp->stack.lo;
 	tcbword(gp, tcblayout.stackblocksize, size_t) = gp->stack.hi - gp->stack.lo;
@@ -193,6 +200,7 @@ tlsnew(struct g *gp)
 	}
 	if(gp->libctls != NULL)
 		memcpy((void *)(tcb + (uintptr_t)cal.libctls), gp->libctls, cal.libctlssize);
+	gp->tlsgen = (uint32_t)gen;
 	tcbstart(gp);
 	tcblink(gp);
 	return 0;
@@ -201,22 +209,35 @@ tlsnew(struct g *gp)
 /*
  * All TLS is made anew but libc's own block: its caches (malloc's tcache and arena above all)
  * pass on to the next thread; what of it a thread can tell has been cleared by
- * tlsexit. _dl_allocate_tls_init drops the dynamic blocks, which tlsexit has freed.
+ * cleanlibc in shim/exit.c. _dl_allocate_tls_init forgets the dynamic blocks, which tlsexit has freed.
  */
-void
-tlsreset(struct g *gp)
+static void
+longreset(struct g *gp)
 {
 	uintptr_t tcb = gp->fsbase, block = tcb + (uintptr_t)cal.libctls;
+	size_t gen = generation();
 	uint8_t keep[TLSBLOCKMAX];
-	uint32_t from = tcblayout.cleanupjmpbuf - sizeof(void *);
 
-	newtid(gp);
 	memcpy(keep, (void *)block, cal.libctlssize);
 	cal.allocatetlsinit((void *)tcb, true);
 	memcpy((void *)block, keep, cal.libctlssize);
+	gp->tlsgen = (uint32_t)gen;
+	if(cal.generation != NULL)
+		tlsnote(gp, &cal, gen);
+}
+
+void
+tlsreset(struct g *gp)
+{
+	uintptr_t tcb = gp->fsbase;
+	uint32_t from = tcblayout.cleanupjmpbuf - sizeof(void *);
+
+	newtid(gp);
+	if(cal.generation == NULL || !tlsquickreset(gp, &cal))
+		longreset(gp);
 	/* both lists of cleanup handlers and the state of cancellation */
 	memcpy((void *)(tcb + from), cal.image + from, tcblayout.cancelhandling + 4 - from);
-	relocate(tcb);
+	relocate(tcb, cal.robust0, cal.robust1);
 	if(unlikely(gp->linkgen != linkgen))
 		tcblink(gp);
 	tcbstart(gp);
@@ -243,23 +264,20 @@ tlsfree(struct g *gp)
 	gp->fsbase = 0;
 }
 
-/* dtv[-1] holds its length, dtv[0] its generation; then one entry a module. */
-struct dtv {
-	void *val, *tofree;
-};
-
 void
 tlsexit(struct g *gp)
 {
-	struct dtv *dtv = tcbword(gp, cal.dtvp, struct dtv *);
-	size_t n = (size_t)dtv[-1].val;
+	struct dtv *dtv;
 
 	tcbword(gp, tcblayout.tid, uint32_t) = 0;
 	if(gp->flags & GF_USERSTACK){
 		release(gp); /* the program may use the memory as soon as the thread has been joined */
 		return;
 	}
-	for(size_t i = 1; i <= n; i++){
+	if(cal.generation != NULL && tlsnodynamic(gp, &cal))
+		return;
+	dtv = tcbword(gp, cal.dtvp, struct dtv *);
+	for(size_t i = 1; i <= dtv[-1].len; i++){
 		if(dtv[i].tofree == NULL)
 			continue;
 		cal.free(dtv[i].tofree);

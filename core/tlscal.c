@@ -62,7 +62,7 @@ dbfield(const char *name, int what)
 	return p ? p[what] : 0;
 }
 
-enum { NELEM = 1, OFFSET = 2 };
+enum { BITS = 0, NELEM = 1, OFFSET = 2 };
 
 static void
 readdb(void)
@@ -72,7 +72,7 @@ readdb(void)
 	lay->tid = dbfield("_thread_db_pthread_tid", OFFSET);
 	lay->cancelhandling = dbfield("_thread_db_pthread_cancelhandling", OFFSET);
 	lay->specific = dbfield("_thread_db_pthread_specific", OFFSET);
-	lay->nlevel1 = dbfield("_thread_db_pthread_specific", NELEM);
+	lay->nlevel1 = dbfield("_thread_db_pthread_specific", BITS) / 8 / sizeof(void *);
 	cal->dtvp = dbfield("_thread_db_pthread_dtvp", OFFSET);
 	lay->keydatasize = dbsize("_thread_db_sizeof_pthread_key_data");
 	lay->keydataseq = dbfield("_thread_db_pthread_key_data_seq", OFFSET);
@@ -95,6 +95,7 @@ readfuncs(void)
 	cal->deallocatetls = (void (*)(void *, bool))need("_dl_deallocate_tls");
 	cal->free = (void (*)(void *))need("free");
 	cal->ctypeinit = (void (*)(void))need("__ctype_init");
+	cal->iteratephdr = (int (*)(int (*)(struct dl_phdr_info *, size_t, void *), void *))need("dl_iterate_phdr");
 	if(info != NULL)
 		info(&lay->tlssize, &lay->align);
 }
@@ -127,6 +128,22 @@ readlists(void)
 		bad = "lists of stacks";
 	else if(l[0] != getfsbase() + lay->list || l[1] != l[0] || l[5] != 0 || *cal->stacklock != 0)
 		bad = "lock of the list of stacks";
+}
+
+/*
+ * The generation. In glibc the words from the list of modules on are
+ *	slotinfo list, static nelem, static used, static optional, initial dtv, generation
+ * If the initial dtv is main's, as it is unless that has grown, the next word is what is looked for.
+ */
+static void
+readgeneration(void)
+{
+	uint8_t *global = need("_rtld_global");
+	uint32_t at = dbfield("_thread_db_rtld_global__dl_tls_dtv_slotinfo_list", OFFSET);
+	uintptr_t *w = (uintptr_t *)(global + at);
+
+	if(bad == NULL && w[2] <= lay->tlssize && w[4] == *(uintptr_t *)(getfsbase() + cal->dtvp) && w[5] < 1 << 16)
+		cal->generation = &w[5];
 }
 
 /* ---- thread-local variables of libc's ---- */
@@ -166,8 +183,6 @@ readtls(void)
 {
 	uintptr_t fs = getfsbase(), p;
 	int *(*errnolocation)(void) = (int *(*)(void))need("__errno_location");
-	int (*iterate)(int (*)(struct dl_phdr_info *, size_t, void *), void *) =
-	    (int (*)(int (*)(struct dl_phdr_info *, size_t, void *), void *))need("dl_iterate_phdr");
 
 	/* of a thread-local symbol, sym gives this thread's copy */
 	if((p = (uintptr_t)need("__resp")) != 0)
@@ -177,7 +192,7 @@ readtls(void)
 	readrseq();
 	if(bad != NULL)
 		return;
-	iterate(findlibctls, errnolocation());
+	cal->iteratephdr(findlibctls, errnolocation());
 	if(cal->libctlssize == 0 || cal->libctlssize > TLSBLOCKMAX || cal->libctls >= 0)
 		bad = "libc's TLS";
 }
@@ -275,6 +290,10 @@ cleanimage(struct donor *d)
 				bad = "words that point into the descriptor";
 				return;
 			}
+			if(i > lay->tid && i < lay->specific){
+				cal->robust0 = cal->robust1 ? cal->robust0 : cal->nreloc;
+				cal->robust1 = cal->nreloc + 1;
+			}
 			cal->reloc[cal->nreloc].at = i;
 			cal->reloc[cal->nreloc++].to = (uint32_t)(*w - d->tcb);
 			if(*w == d->tcb + i && i > lay->tid)
@@ -320,7 +339,8 @@ static void
 checklayout(void)
 {
 	if(lay->size < 512 || lay->size > 16384 || lay->tlssize < lay->size || lay->align > 4096 ||
-	   (lay->align & (lay->align - 1)) != 0 || lay->nlevel1 == 0 || lay->nlevel2 == 0)
+	   (lay->align & (lay->align - 1)) != 0 ||
+	   lay->nlevel1 * lay->nlevel2 != dbfield("_thread_db___pthread_keys", NELEM))
 		bad = "size of the descriptor";
 }
 
@@ -337,6 +357,8 @@ tlscalibrate(const struct tlsops *o, struct tcblayout *l, struct tlscal *c)
 		checklayout();
 	if(bad == NULL)
 		readlists();
+	if(bad == NULL)
+		readgeneration();
 	if(bad == NULL)
 		readtls();
 	if(bad == NULL && (cal->image = persistentalloc(lay->size, 64)) == NULL)
