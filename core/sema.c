@@ -102,7 +102,7 @@ treeinsert(struct semaroot *root, struct semawait *w)
 		up = *sp;
 		sp = w->key < up->key ? &up->left : &up->right;
 	}
-	w->prio = (uint32_t)(semahash(w->key) * 0xd6e8feb86659fd93 >> 32);
+	w->prio = (uint32_t)(semahash(w->key) * 0xd6e8feb86659fd93 >> 32) | 1;
 	w->parent = up;
 	w->left = w->right = NULL;
 	*sp = w;
@@ -144,8 +144,15 @@ qinsert(struct semaroot *root, struct semawait *w, bool front)
 {
 	struct semawait *head = semafirst(root, w->key);
 
+	store_relaxed(&root->nwait, root->nwait + 1);
 	w->next = w->prev = NULL;
-	if(head == NULL){
+	if(root->tree == NULL){
+		/* The usual case: the first in its bucket. Its priority is the highest, as it is the root. */
+		w->tail = w;
+		w->parent = w->left = w->right = NULL;
+		w->prio = 0;
+		root->tree = w;
+	}else if(head == NULL){
 		w->tail = w;
 		treeinsert(root, w);
 	}else if(front){
@@ -158,7 +165,6 @@ qinsert(struct semaroot *root, struct semawait *w, bool front)
 		head->tail->next = w;
 		head->tail = w;
 	}
-	store_relaxed(&root->nwait, root->nwait + 1);
 }
 
 static void
@@ -166,7 +172,10 @@ qremove(struct semaroot *root, struct semawait *w)
 {
 	struct semawait *head;
 
-	if(w->prev){
+	store_relaxed(&root->nwait, root->nwait - 1);
+	if(root->nwait == 0){
+		root->tree = NULL;
+	}else if(w->prev){
 		w->prev->next = w->next;
 		if(w->next){
 			w->next->prev = w->prev;
@@ -181,7 +190,6 @@ qremove(struct semaroot *root, struct semawait *w)
 	}else{
 		treeremove(root, w);
 	}
-	store_relaxed(&root->nwait, root->nwait - 1);
 }
 
 void

@@ -64,7 +64,7 @@ condwake(pthread_cond_t *c, int n)
 	int woken = 0;
 
 	while(woken < n && (w = semafirst(root, (uintptr_t)c)) != NULL)
-		if(mutexadopt(w->arg, root, w) || semawake(root, w, &list))
+		if((gomaxprocs > 1 && mutexadopt(w->arg, root, w)) || semawake(root, w, &list))
 			woken++;
 	condleft(root, c);
 	semaunlock(root);

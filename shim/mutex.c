@@ -367,8 +367,8 @@ mutexretake(struct g *gp, pthread_mutex_t *m, struct semawait *w)
 
 /*
  * Whoever signals usually holds the mutex, and what it wakes could only go to sleep again on another P. So
- * the waiter goes from one queue to the other, and the unlock wakes it. With one P it would not
- * run before that anyway.
+ * the waiter goes from one queue to the other, and the unlock wakes it. (With one P it would not
+ * run before that anyway, so this is not called.)
  */
 bool
 mutexadopt(pthread_mutex_t *m, struct semaroot *from, struct semawait *w)
@@ -378,7 +378,7 @@ mutexadopt(pthread_mutex_t *m, struct semaroot *from, struct semawait *w)
 	bool ok = true;
 	uint32_t v;
 
-	if(gomaxprocs == 1 || load_relaxed(word) == 0 || mutexnative(m))
+	if(load_relaxed(word) == 0 || mutexnative(m))
 		return false;
 	/* We hold a lock of the same kind: only try, so that two who do this cannot wait for each other. */
 	if(to != from && !sematrylockroot(to))
