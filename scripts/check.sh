@@ -3,7 +3,7 @@
 #
 # check.sh: run heddle's tests and end with one line, `N passed, N failed, N skipped`.
 #
-#   scripts/check.sh [PART...]     parts: unit prog cmd layering exports (all of them)
+#   scripts/check.sh [PART...]     parts: unit prog cmd env layering exports (all of them)
 #
 # Everything must have been built: use `make check`, `make check-unit` or `make check-prog`.
 set -u
@@ -55,15 +55,15 @@ prog() {
 	fi
 }
 
-# The test of the command prints "ok" or "not ok" for each case, "# SKIP" behind one not tried.
-cmd() {
-	local log=$BUILD/cmd.log rc
-	tests/test_cmd.sh > "$log" 2>&1
+# cases NAME: tests/test_NAME.sh prints "ok" or "not ok" for each case, "# SKIP" behind one not tried.
+cases() {
+	local log=$BUILD/$1.log rc
+	"tests/test_$1.sh" > "$log" 2>&1
 	rc=$?
-	grep -E '^not ok' "$log" | sed 's/^/  fail  cmd: /'
+	grep -E '^not ok' "$log" | sed "s/^/  fail  $1: /"
 	add "$(grep -E '^ok' "$log" | grep -vc '# SKIP')" "$(grep -c '^not ok' "$log")" "$(grep -c '# SKIP' "$log")"
 	if [ $rc != 0 ] && ! grep -q '^not ok' "$log"; then
-		echo "  fail  cmd: exit status $rc; see $log"
+		echo "  fail  $1: exit status $rc; see $log"
 		add 0 1 0
 	fi
 }
@@ -74,10 +74,11 @@ script() {
 }
 
 mkdir -p "$BUILD"
-[ $# -gt 0 ] || set -- layering exports cmd unit prog
+[ $# -gt 0 ] || set -- layering exports cmd env unit prog
 for part; do
 	case $part in
-	unit | prog | cmd)	$part ;;
+	unit | prog)		$part ;;
+	cmd | env)		cases "$part" ;;
 	layering | exports)	script "$part" ;;
 	*)			echo "check.sh: no part $part" >&2; exit 2 ;;
 	esac

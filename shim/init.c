@@ -18,23 +18,28 @@ struct privatelibc privatelibc;
 
 /* ---- the environment at the start ---- */
 
-static char envtext[8192];
+/* A variable is kept up to this length: more than optionsinit reads, so that it sees and says that there is more. */
+enum { LONGEST = 5000 };
+
+static char envtext[3 * LONGEST];
 static char *envlist[8];
 
 static void
 keepenv(char **envp)
 {
 	char *p = envtext;
-	size_t n = 0, len;
+	size_t n = 0, len, room;
 
 	for(; *envp != NULL && n + 1 < nelem(envlist); envp++){
 		if(strncmp(*envp, "HEDDLE", 6) != 0)
 			continue;
-		len = strlen(*envp) + 1;
-		if(len > (size_t)(envtext + sizeof envtext - p))
+		len = strnlen(*envp, LONGEST - 1);
+		room = envtext + sizeof envtext - p;
+		if(len >= room)
 			continue;
 		envlist[n++] = memcpy(p, *envp, len);
-		p += len;
+		p[len] = 0;
+		p += len + 1;
 	}
 }
 
