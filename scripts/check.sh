@@ -3,7 +3,7 @@
 #
 # check.sh: run heddle's tests and end with one line, `N passed, N failed, N skipped`.
 #
-#   scripts/check.sh [PART...]     parts: unit prog cmd env layering exports (all of them)
+#   scripts/check.sh [PART...]     parts: warnings unit prog cmd env layering exports (all of them)
 #
 # Everything must have been built: use `make check`, `make check-unit` or `make check-prog`.
 set -u
@@ -73,11 +73,28 @@ script() {
 	if "scripts/$1.sh"; then add 1 0 0; else add 0 1 0; fi
 }
 
+# No compiler that is here may warn: one test each.
+warnings() {
+	local cc log objs
+	objs=$(ls core/*.c shim/*.c shim/cmd/*.c asm/*.S | sed 's/\.[cS]$/.o/')
+	for cc in gcc clang; do
+		command -v $cc > /dev/null || { add 0 0 1; continue; }
+		log=$BUILD/warnings.$cc.log
+		if make -s -k -j2 CC=$cc BUILD="$BUILD/warnings.$cc" CFLAGS='-O2 -Werror' \
+			$(printf "$BUILD/warnings.$cc/%s " $objs) > "$log" 2>&1; then
+			add 1 0 0
+		else
+			printf '  fail  warnings of %s: %s; see %s\n' $cc "$(grep -m 1 -E 'error|warning' "$log")" "$log"
+			add 0 1 0
+		fi
+	done
+}
+
 mkdir -p "$BUILD"
-[ $# -gt 0 ] || set -- layering exports cmd env unit prog
+[ $# -gt 0 ] || set -- warnings layering exports cmd env unit prog
 for part; do
 	case $part in
-	unit | prog)		$part ;;
+	unit | prog | warnings)	$part ;;
 	cmd | env)		cases "$part" ;;
 	layering | exports)	script "$part" ;;
 	*)			echo "check.sh: no part $part" >&2; exit 2 ;;
