@@ -325,7 +325,7 @@ struct p {
 	/* sysmon's */
 	uint32_t sysschedtick, syssystick, systries;
 	struct g *sysg;
-	int64_t sysschedwhen, syssyswhen;
+	int64_t sysschedwhen, syssyswhen, syscpu;
 };
 
 /* ---- the scheduler's state ---- */
@@ -418,6 +418,15 @@ rtexit(struct g *gp)
 	compiler_barrier(); /* a handler that saw locks > 0 has set attn before this load */
 	if(unlikely(load_relaxed(&gp->attn) != 0) && gp->locks == 0)
 		rtexitslow(gp);
+}
+
+/* leaveruntime: rtexit without looking at attn, for a short stretch of user mode that rtenter ends. */
+static inline void
+leaveruntime(struct g *gp)
+{
+	compiler_barrier();
+	gp->locks--;
+	compiler_barrier();
 }
 
 /* ---- proc.c; all in runtime mode unless it says otherwise ---- */

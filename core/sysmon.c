@@ -26,6 +26,7 @@
  * unnoticed, and the G pays one load for it. Where membarrier is refused,
  * rtenter has a fence and sysmon one here.
  */
+#include <fcntl.h>
 #include <sys/prctl.h>
 
 #include "runtime.h"
@@ -60,21 +61,54 @@ workwaits(struct p *pp, int64_t now)
 	return !runqempty(pp) || load_relaxed(&sched.runq.n) != 0 || (w != 0 && w <= now);
 }
 
-/* In a system call since the last round? */
+/*
+ * Is mp's thread runnable, though it made no progress? Then other threads of the machine have its CPU, and a
+ * thread more would not help. Its state is the letter behind the name in parentheses.
+ */
 static bool
-blocked(struct p *pp, struct g *gp, int64_t now)
+runnable(struct m *mp)
+{
+	char path[64], b[96];
+	long fd, n;
+
+	fmtbuf(path, sizeof path, "/proc/self/task/%d/stat", mp->tid);
+	if((fd = rawsyscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC)) < 0)
+		return false;
+	n = rawsyscall(SYS_read, fd, b, sizeof b - 2);
+	rawsyscall(SYS_close, fd);
+	while(n > 0 && b[--n] != ')')
+		;
+	return n > 0 && b[n + 2] == 'R';
+}
+
+/*
+ * Blocked in a system call since the last round? One that computes there (a large write, a send that does the
+ * receiver's work) makes progress by the thread's CPU clock, and keeps its P for a slice.
+ */
+static bool
+blocked(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 {
 	uint32_t t = load_relaxed(&gp->syscalltick);
+	int64_t cpu;
 
 	if(pp->sysg != gp || pp->syssystick != t){
 		pp->sysg = gp;
 		pp->syssystick = t;
 		pp->syssyswhen = now;
+		pp->syscpu = mcputime(mp);
 		return false;
 	}
 	/* nothing waits for it, and others look out for work: leave it, but not for ever */
-	return workwaits(pp, now) || load_relaxed(&sched.nmspinning) + load_relaxed(&sched.npidle) == 0 ||
-	       now - pp->syssyswhen >= SLICE;
+	if(now - pp->syssyswhen >= SLICE)
+		return true;
+	if(!workwaits(pp, now) && load_relaxed(&sched.nmspinning) + load_relaxed(&sched.npidle) != 0)
+		return false;
+	cpu = mcputime(mp);
+	if(cpu >= 0 && cpu != pp->syscpu){
+		pp->syscpu = cpu;
+		return false;
+	}
+	return !runnable(mp);
 }
 
 /* Running beyond its slice: asks it to yield; returns true if the P has to be taken instead. */
@@ -164,7 +198,7 @@ retake(int64_t now)
 		gp = load_acquire(&mp->curg);
 		if(gp == NULL || load_relaxed(&gp->locks) != 0)
 			continue; /* in the runtime; it may still be long in user code by the next round */
-		if(load_relaxed(&gp->insyscall) ? !blocked(pp, gp, now) : !overdue(pp, mp, gp, now))
+		if(load_relaxed(&gp->insyscall) ? !blocked(pp, mp, gp, now) : !overdue(pp, mp, gp, now))
 			continue;
 		c[n++] = (struct cand){pp, mp, gp};
 	}

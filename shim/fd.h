@@ -90,6 +90,18 @@ bool interrupted(struct g *gp, bool mayrestart);
 		exitsyscall(gp);                     \
 		io_r;                                \
 	})
+/*
+ * The same for a call that should not block, as the program asked for that: without the hint to sysmon, which would take
+ * the P from a send that takes 20 us. If it blocks all the same it is treated like an unknown call.
+ */
+#define iononblock(gp, call)                         \
+	({                                           \
+		__typeof__(call) io_r;               \
+		leaveruntime(gp);                    \
+		io_r = (call);                       \
+		rtenter(gp);                         \
+		io_r;                                \
+	})
 /* The same for a call known to block for long. */
 #define iosyscallblock(gp, call)                     \
 	({                                           \

@@ -135,7 +135,7 @@ xfer(struct xfer *x)
 
 again:
 	if(fdnonblock(x->pd))
-		return inkernel(x);
+		return iononblock(x->gp, rwcall(x));
 	switch(fdkind(x->pd)){
 	case Ktcp:
 	case Ksock:
@@ -210,7 +210,12 @@ doread(struct g *gp, int fd, void *buf, size_t n)
 	cancelpoint(gp);
 	rtenter(gp);
 	pd = pollget(fd);
-	k = pd != NULL && n != 0 && n <= SSIZE_MAX && !fdnonblock(pd) ? (int)fdkind(pd) : Kfile;
+	if(pd != NULL && fdnonblock(pd)){
+		r = rawresult(iononblock(gp, libc.read(fd, buf, n)));
+		rtexit(gp);
+		return ioreturn(r);
+	}
+	k = pd != NULL && n != 0 && n <= SSIZE_MAX ? (int)fdkind(pd) : Kfile;
 	if(k == Kfile)
 		r = rawresult(iosyscall(gp, libc.read(fd, buf, n)));
 	else if((k != Ktcp && k != Ksock) || (r = sockrecv(gp, pd, buf, n, 0, NULL, NULL)) == -ENOTSOCK){
@@ -236,7 +241,12 @@ dowrite(struct g *gp, int fd, const void *buf, size_t n)
 	cancelpoint(gp);
 	rtenter(gp);
 	pd = pollget(fd);
-	k = pd != NULL && n != 0 && n <= SSIZE_MAX && !fdnonblock(pd) ? (int)fdkind(pd) : Kfile;
+	if(pd != NULL && fdnonblock(pd)){
+		r = rawresult(iononblock(gp, libc.write(fd, buf, n)));
+		rtexit(gp);
+		return ioreturn(r);
+	}
+	k = pd != NULL && n != 0 && n <= SSIZE_MAX ? (int)fdkind(pd) : Kfile;
 	if(k == Kfile)
 		r = rawresult(iosyscall(gp, libc.write(fd, buf, n)));
 	else if((k != Ktcp && k != Ksock) || (r = socksend(gp, pd, buf, n, 0, NULL, 0)) == -ENOTSOCK){

@@ -157,13 +157,13 @@ recvcall(struct recvcall *c)
 	long r;
 
 	if(userdontwait(c->pd, c->flags))
-		return iosyscall(c->gp, recvblock(c));
+		return iononblock(c->gp, recvblock(c));
 	if((r = takeerr(c->pd)) != 0)
 		return r;
 	if(likely(!(c->flags & (MSG_WAITALL | SPECIAL)) && !(load_relaxed(&c->pd->flags) & PD_LOWAT)))
 		r = recvonce(c);
 	else if(c->flags & MSG_ERRQUEUE)
-		r = iosyscall(c->gp, recvblock(c)); /* never waits */
+		r = iononblock(c->gp, recvblock(c)); /* never waits */
 	else{
 		fdask(c->pd, &f); /* refines kind */
 		if(c->m == NULL && load_relaxed(&c->pd->kind) == Ktcp && fdtrusted(c->pd) &&
@@ -314,7 +314,7 @@ sendcall(struct sendcall *c)
 	long r;
 
 	if(userdontwait(c->pd, c->flags))
-		return iosyscall(c->gp, sendblock(c));
+		return iononblock(c->gp, sendblock(c));
 	if((r = takeerr(c->pd)) != 0)
 		return r;
 	w.asked = false;
