@@ -47,9 +47,7 @@ main(void)
 		sem_init(&slot[i].full, 0, 0);
 		sem_init(&slot[i].empty, 0, 1);
 	}
-	for(intptr_t i = 0; i < N; i++)
-		OK(pthread_create(&t[i], &a, work, (void *)i));
-	/* The tokens enter at different places. */
+	/* The tokens enter at different places, before they move: one that came late could find another in front of it. */
 	for(int k = 0; k < TOKENS; k++) {
 		int at = k * (N / TOKENS);
 		while(sem_wait(&slot[at].empty) != 0)
@@ -57,6 +55,8 @@ main(void)
 		slot[at].token = k * 1000000000L;
 		sem_post(&slot[at].full);
 	}
+	for(intptr_t i = 0; i < N; i++)
+		OK(pthread_create(&t[i], &a, work, (void *)i));
 	for(int i = 0; i < N; i++)
 		join(t[i]);
 	/* Each came back to its place with every thread's number added per lap. */
