@@ -5,7 +5,7 @@
  * A thread ends by returning from its first function or by forced unwinding (pthread_exit,
  * cancellation) to the buffer that gentry has registered, and comes to threadexit either
  * way. There it does what libc does, in libc's order: C++ destructors,
- * thread-specific data; the last one ends the process. Then what malloc and others keep for
+ * thread-specific data; the last one ends the process. Robust mutexes that it has are freed. Then what malloc and others keep for
  * the thread stays for the next G in the same place, but what a new thread could
  * tell is cleared. Joiners are dealt with on g0, when the stack is no longer in use.
  */
@@ -15,6 +15,7 @@
 #include <resolv.h>
 #include <string.h>
 
+#include "sync.h"
 #include "thread.h"
 
 int (*realmain)(int, char **, char **);
@@ -68,6 +69,7 @@ threadexit(struct g *gp)
 		exit(0);
 	gp->sigmask = ~0ULL; /* a signal for the process goes to another thread */
 	fetch_or(&tcbword(gp, tcblayout.cancelhandling, uint32_t), TCB_EXITING);
+	robustexit(gp);
 	if(!(gp->flags & GF_MAIN)){
 		cleanlibc(gp);
 		tlsexit(gp);

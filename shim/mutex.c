@@ -8,9 +8,9 @@
  *	1  locked
  *	2  locked, and someone waits
  *
- * or, in a mutex with priority inheritance, 0, the owner's tid, the owner's tid with
- * FUTEX_WAITERS. (Gs have no kernel priority to inherit, so such a mutex is a mutex like others.
- * libc's would hand the tid to the kernel, which does not know it.)
+ * or, in a mutex that is robust or has priority inheritance, 0, the owner's tid, the owner's tid with
+ * FUTEX_WAITERS; and FUTEX_OWNER_DIED, which is free, too. (Gs have no kernel priority to
+ * inherit. libc's functions would hand the tid to the kernel, which does not know it.)
  *
  * Locking a free mutex is one compare-and-swap, and so is unlocking one that nobody
  * waits for. All else happens under the lock of the mutex's bucket in sema.c, in which
@@ -52,7 +52,8 @@ enum {
 	KINHERIT = 32,
 	KPROTECT = 64,
 	KSHARED = 128,
-	KNATIVE = KROBUST | KPROTECT | KSHARED, /* also of a destroyed one, whose kind is -1 */
+	KTID = KROBUST | KINHERIT, /* the word holds a tid */
+	KNATIVE = KPROTECT | KSHARED, /* also of a destroyed one, whose kind is -1 */
 };
 
 static inline uint32_t *
@@ -71,14 +72,30 @@ kindof(const pthread_mutex_t *m)
 static inline uint32_t
 ownword(const struct g *gp, const pthread_mutex_t *m)
 {
-	return kindof(m) & KINHERIT ? gp->tid : 1;
+	return kindof(m) & KTID ? gp->tid : 1;
 }
 
 /* The word v, of a locked mutex, with the mark that someone waits. */
 static inline uint32_t
 withwaiters(const pthread_mutex_t *m, uint32_t v)
 {
-	return kindof(m) & KINHERIT ? v | FUTEX_WAITERS : 2;
+	return kindof(m) & KTID ? v | FUTEX_WAITERS : 2;
+}
+
+/* isfree says that v is the word of a mutex that can be taken. */
+static inline bool
+isfree(uint32_t v)
+{
+	return (v & ~(uint32_t)FUTEX_OWNER_DIED) == 0;
+}
+
+/* holds says that gp has m, which is of a kind that is to know. */
+static inline bool
+holds(const struct g *gp, pthread_mutex_t *m)
+{
+	if(kindof(m) & KTID)
+		return (load_relaxed(lockword(m)) & FUTEX_TID_MASK) == gp->tid;
+	return (uint32_t)load_relaxed(&m->__data.__owner) == gp->tid;
 }
 
 bool
@@ -87,36 +104,64 @@ mutexnative(const pthread_mutex_t *m)
 	return kindof(m) & KNATIVE;
 }
 
-/* gp has got m. */
-static inline void
-setowner(struct g *gp, pthread_mutex_t *m, unsigned users)
+/* grab takes m if it is free; with others waiting if mark is set. What it holds then must be finished by got. */
+static bool
+grab(struct g *gp, pthread_mutex_t *m, bool mark)
 {
-	m->__data.__owner = gp->tid;
-	m->__data.__nusers += users;
-	if((kindof(m) & KTYPE) == KRECURSIVE)
-		m->__data.__count = 1;
+	uint32_t *word = lockword(m);
+	uint32_t own = ownword(gp, m);
+	uint32_t v = load_relaxed(word);
+
+	if(mark)
+		own = withwaiters(m, own);
+	while(isfree(v)){
+		if(!__atomic_compare_exchange_n(word, &v, own, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			continue;
+		if(unlikely(v & FUTEX_OWNER_DIED))
+			m->__data.__owner = OWNERINCONSISTENT;
+		return true;
+	}
+	return false;
 }
 
-/* trytake locks m if that can be done at once. 0, EBUSY, or EAGAIN and EDEADLK if gp has it already. */
+static void freeword(struct g *gp, pthread_mutex_t *m, bool yield);
+
+/* got: gp has grabbed m, or m was handed over. 0, EOWNERDEAD, or ENOTRECOVERABLE: then m is free again. */
+static int
+got(struct g *gp, pthread_mutex_t *m, unsigned users)
+{
+	if((kindof(m) & KTYPE) == KRECURSIVE)
+		m->__data.__count = 1;
+	if(unlikely(kindof(m) & KROBUST)){
+		if(m->__data.__owner == OWNERLOST){
+			m->__data.__count = 0;
+			freeword(gp, m, false);
+			return ENOTRECOVERABLE;
+		}
+		robustadd(m);
+		if(m->__data.__owner == OWNERINCONSISTENT)
+			return EOWNERDEAD; /* the dead one's use of it goes on */
+	}
+	m->__data.__owner = (int)gp->tid;
+	m->__data.__nusers += users;
+	return 0;
+}
+
+/* trytake locks m if that can be done at once. EBUSY if not, else what pthread_mutex_lock returns. */
 static int
 trytake(struct g *gp, pthread_mutex_t *m, unsigned users)
 {
 	int type = kindof(m) & KTYPE;
 
-	if((uint32_t)load_relaxed(&m->__data.__owner) == gp->tid){
-		if(type == KRECURSIVE){
-			if(m->__data.__count + 1 == 0)
-				return EAGAIN;
-			m->__data.__count++;
-			return 0;
-		}
+	if((type == KRECURSIVE || type == KERRORCHECK) && holds(gp, m)){
 		if(type == KERRORCHECK)
 			return EDEADLK;
+		if(m->__data.__count + 1 == 0)
+			return EAGAIN;
+		m->__data.__count++;
+		return 0;
 	}
-	if(!cas(lockword(m), 0, ownword(gp, m)))
-		return EBUSY;
-	setowner(gp, m, users);
-	return 0;
+	return grab(gp, m, false) ? got(gp, m, users) : EBUSY;
 }
 
 /*
@@ -134,7 +179,7 @@ spin(struct g *gp, pthread_mutex_t *m)
 	if(load_relaxed(&sched.npidle) + load_relaxed(&sched.nmspinning) + 1 >= gomaxprocs)
 		return false;
 	for(i = 0; i < SPINS; i++){
-		if(load_relaxed(lockword(m)) == 0 && cas(lockword(m), 0, ownword(gp, m)))
+		if(isfree(load_relaxed(lockword(m))) && grab(gp, m, false))
 			return true;
 		cpurelax();
 	}
@@ -150,20 +195,15 @@ queueup(struct g *gp, pthread_mutex_t *m, struct semawait *w, bool front)
 {
 	struct semaroot *root = semalock(w->key);
 	uint32_t *word = lockword(m);
-	uint32_t own = ownword(gp, m);
 	uint32_t v;
 
-	for(;;){
-		v = load_relaxed(word);
-		if(v == 0){
-			if(!cas(word, 0, semafirst(root, w->key) ? withwaiters(m, own) : own))
-				continue;
+	do{
+		if(grab(gp, m, semafirst(root, w->key) != NULL)){
 			semaunlock(root);
 			return true;
 		}
-		if(v == withwaiters(m, v) || cas(word, v, withwaiters(m, v)))
-			break;
-	}
+		v = load_relaxed(word);
+	}while(isfree(v) || (v != withwaiters(m, v) && !cas(word, v, withwaiters(m, v))));
 	w->seq = parkprep(gp);
 	semaenqueue(root, w, front);
 	semaunlock(root);
@@ -174,11 +214,7 @@ queueup(struct g *gp, pthread_mutex_t *m, struct semawait *w, bool front)
 static bool
 woken(struct g *gp, pthread_mutex_t *m, struct semawait *w)
 {
-	uint32_t own = ownword(gp, m);
-
-	if(w->flags & SW_HANDOFF)
-		return true;
-	if(cas(lockword(m), 0, w->flags & SW_MORE ? withwaiters(m, own) : own))
+	if((w->flags & SW_HANDOFF) || grab(gp, m, w->flags & SW_MORE))
 		return true;
 	if(w->since != 0 && nanotime() - w->since >= STARVENS)
 		w->flags |= SW_STARVING;
@@ -234,18 +270,18 @@ mutexlock(struct g *gp, pthread_mutex_t *m, struct deadline *d)
 		r = locksleep(gp, m, d, &w, false);
 	}
 	if(r == 0)
-		setowner(gp, m, 1);
+		r = got(gp, m, 1);
 	rtexit(gp);
 	return r;
 }
 
 /*
- * wakenext unlocks m and wakes the first waiter. True if the mutex has been handed over: then the
- * caller had better yield. As in glibc, a mutex that was not locked stays as it is, and one
+ * wakenext frees m, with left as its word, and wakes the first waiter. True if the mutex has been handed over: then
+ * the caller had better yield. As in glibc, a mutex that was not locked stays as it is, and one
  * that another thread holds is unlocked.
  */
 static bool
-wakenext(pthread_mutex_t *m)
+wakenext(pthread_mutex_t *m, uint32_t left)
 {
 	struct glist list = {0};
 	struct semawait *w;
@@ -254,8 +290,8 @@ wakenext(pthread_mutex_t *m)
 	bool handoff = false, found = false;
 	uint32_t own, v;
 
-	while((v = load_relaxed(word)) == 0 || v != withwaiters(m, v)){
-		if(v == 0 || cas(word, v, 0)){
+	while(isfree(v = load_relaxed(word)) || v != withwaiters(m, v)){
+		if(isfree(v) || cas(word, v, left)){
 			semaunlock(root);
 			return false;
 		}
@@ -265,7 +301,7 @@ wakenext(pthread_mutex_t *m)
 			w->flags |= SW_MORE;
 		else
 			w->flags &= ~SW_MORE;
-		handoff = w->flags & SW_STARVING;
+		handoff = (w->flags & SW_STARVING) && left == 0;
 		if(handoff){
 			/* Before the claim: from then on it may be unlocked. */
 			own = ownword(w->gp, m);
@@ -276,7 +312,7 @@ wakenext(pthread_mutex_t *m)
 	}
 	handoff &= found;
 	if(!handoff)
-		store_release(word, 0);
+		store_release(word, left);
 	semaunlock(root);
 	if(found)
 		semaready(&list);
@@ -285,32 +321,45 @@ wakenext(pthread_mutex_t *m)
 	return handoff;
 }
 
-/* The second half of an unlock, in runtime mode: the word is not what a lock without waiters has. */
+/* freeword frees m, which gp has disowned. In runtime mode or not; yield: it may yield. */
 static void
-unlockmarked(struct g *gp, pthread_mutex_t *m, bool yield)
+freeword(struct g *gp, pthread_mutex_t *m, bool yield)
 {
-	if(wakenext(m) && yield && !(gp->flags & GF_FOREIGN))
+	if(cas(lockword(m), ownword(gp, m), 0))
+		return;
+	rtenter(gp);
+	if(wakenext(m, 0) && yield && !(gp->flags & GF_FOREIGN))
 		gosched();
+	rtexit(gp);
 }
 
-/* disown checks that gp may unlock m and undoes setowner. An errno, or 0; *again: it stays locked by gp. */
-static inline int
-disown(struct g *gp, pthread_mutex_t *m, unsigned users, bool *again)
+void
+mutexownerdied(struct g *gp, pthread_mutex_t *m)
+{
+	if(!holds(gp, m))
+		return;
+	rtenter(gp);
+	wakenext(m, FUTEX_OWNER_DIED);
+	rtexit(gp);
+}
+
+/* disown checks that gp may unlock m and undoes got. 0; EBUSY: it stays locked by gp; or an error. */
+static int
+disown(struct g *gp, pthread_mutex_t *m, unsigned users)
 {
 	int type = kindof(m) & KTYPE;
+	bool robust = kindof(m) & KROBUST;
+	bool lost = robust && m->__data.__owner == OWNERINCONSISTENT;
 
-	*again = false;
-	if(type == KRECURSIVE || type == KERRORCHECK){
-		if((uint32_t)m->__data.__owner != gp->tid)
-			return EPERM;
-		if(type == KERRORCHECK && load_relaxed(lockword(m)) == 0)
-			return EPERM;
-		if(type == KRECURSIVE && --m->__data.__count != 0){
-			*again = true;
-			return 0;
-		}
-	}
-	m->__data.__owner = 0;
+	if((type == KRECURSIVE || type == KERRORCHECK || robust) && !holds(gp, m))
+		return EPERM;
+	if(type == KERRORCHECK && isfree(load_relaxed(lockword(m))))
+		return EPERM;
+	if(type == KRECURSIVE && --m->__data.__count != 0)
+		return lost ? ENOTRECOVERABLE : EBUSY;
+	if(robust)
+		robustremove(m);
+	m->__data.__owner = lost ? OWNERLOST : 0;
 	m->__data.__nusers -= users;
 	return 0;
 }
@@ -318,15 +367,14 @@ disown(struct g *gp, pthread_mutex_t *m, unsigned users, bool *again)
 int
 mutexrelease(struct g *gp, pthread_mutex_t *m, unsigned users)
 {
-	bool again;
 	int r;
 
 	if(mutexnative(m))
 		return libc.pthread_mutex_unlock(m);
-	r = disown(gp, m, users, &again);
-	if(r == 0 && !again && !cas(lockword(m), ownword(gp, m), 0))
-		unlockmarked(gp, m, false);
-	return r;
+	r = disown(gp, m, users);
+	if(r == 0)
+		freeword(gp, m, false);
+	return r == EBUSY ? 0 : r;
 }
 
 static int
@@ -361,8 +409,7 @@ mutexretake(struct g *gp, pthread_mutex_t *m, struct semawait *w)
 	}else{
 		locksleep(gp, m, NULL, w, true);
 	}
-	setowner(gp, m, 0);
-	return 0;
+	return got(gp, m, 0);
 }
 
 /*
@@ -378,15 +425,15 @@ mutexadopt(pthread_mutex_t *m, struct semaroot *from, struct semawait *w)
 	bool ok = true;
 	uint32_t v;
 
-	if(load_relaxed(word) == 0 || mutexnative(m))
+	if(isfree(load_relaxed(word)) || mutexnative(m))
 		return false;
 	/* We hold a lock of the same kind: only try, so that two who do this cannot wait for each other. */
 	if(to != from && !sematrylockroot(to))
 		return false;
 	do
 		v = load_relaxed(word);
-	while(v != 0 && v != withwaiters(m, v) && !cas(word, v, withwaiters(m, v)));
-	if(v == 0){
+	while(!isfree(v) && v != withwaiters(m, v) && !cas(word, v, withwaiters(m, v)));
+	if(isfree(v)){
 		ok = false;
 	}else{
 		w->flags |= SW_MOVED;
@@ -403,7 +450,7 @@ mutexadopt(pthread_mutex_t *m, struct semaroot *from, struct semawait *w)
 static inline bool
 plain(const pthread_mutex_t *m)
 {
-	return (kindof(m) & (KTYPE | KINHERIT | KNATIVE)) == 0;
+	return (kindof(m) & (KTYPE | KTID | KNATIVE)) == 0;
 }
 
 static noinline int
@@ -438,7 +485,7 @@ pthread_mutex_trylock(pthread_mutex_t *m)
 	if(gp == NULL || mutexnative(m))
 		return libc.pthread_mutex_trylock(m);
 	r = trytake(gp, m, 1);
-	return r == EDEADLK ? EBUSY : r;
+	return r == EDEADLK && !(kindof(m) & KTID) ? EBUSY : r;
 }
 
 static int
@@ -469,28 +516,22 @@ pthread_mutex_clocklock(pthread_mutex_t *m, clockid_t clock, const struct timesp
 static noinline int
 unlockother(struct g *gp, pthread_mutex_t *m)
 {
-	bool again;
 	int r;
 
 	if(gp == NULL)
 		gp = syncgslow();
 	if(gp == NULL || mutexnative(m))
 		return libc.pthread_mutex_unlock(m);
-	r = disown(gp, m, 1, &again);
-	if(r != 0 || again || cas(lockword(m), ownword(gp, m), 0))
-		return r;
-	rtenter(gp);
-	unlockmarked(gp, m, true);
-	rtexit(gp);
-	return 0;
+	r = disown(gp, m, 1);
+	if(r == 0)
+		freeword(gp, m, true);
+	return r == EBUSY ? 0 : r;
 }
 
 static noinline void
-unlockcontended(struct g *gp, pthread_mutex_t *m)
+unlockmarked(struct g *gp, pthread_mutex_t *m)
 {
-	rtenter(gp);
-	unlockmarked(gp, m, true);
-	rtexit(gp);
+	freeword(gp, m, true);
 }
 
 EXPORT int
@@ -503,6 +544,22 @@ pthread_mutex_unlock(pthread_mutex_t *m)
 	m->__data.__owner = 0;
 	m->__data.__nusers--;
 	if(unlikely(!cas(lockword(m), 1, 0)))
-		unlockcontended(gp, m);
+		unlockmarked(gp, m);
 	return 0;
+}
+
+/*
+ * libc calls every robust mutex process-shared, as the kernel does when it marks one. Ours that is not has to be told
+ * from the others.
+ */
+EXPORT int
+pthread_mutex_init(pthread_mutex_t *m, const pthread_mutexattr_t *attr)
+{
+	int r = libc.pthread_mutex_init(m, attr);
+	int shared;
+
+	if(r == 0 && attr && (kindof(m) & KROBUST) && pthread_mutexattr_getpshared(attr, &shared) == 0 &&
+	   shared == PTHREAD_PROCESS_PRIVATE)
+		m->__data.__kind &= ~KSHARED;
+	return r;
 }

@@ -7,7 +7,7 @@
  * object that was used before heddle's bootstrap is used on after it. Waiting alone is
  * heddle's: a waiter is an entry in core/sema.c under the object's address.
  *
- * Process-shared and robust objects stay libc's, in entersyscall.
+ * Process-shared objects stay libc's, in entersyscall.
  *
  * Some threads may still wait in libc's way, in the kernel, for an object that is now
  * ours: libc's own helper threads (SIGEV_THREAD timers) that went to sleep before the bootstrap.
@@ -125,5 +125,18 @@ int mutexretake(struct g *gp, pthread_mutex_t *m, struct semawait *w);
 /* mutexadopt moves the entry w from a condition variable's bucket to the waiters of m, if m is ours and locked. The
  * bucket from is locked. False if that was not possible or makes no sense. */
 bool mutexadopt(pthread_mutex_t *m, struct semaroot *from, struct semawait *w);
+/* mutexownerdied frees the robust mutex m, if gp has it, for the next one to get EOWNERDEAD. */
+void mutexownerdied(struct g *gp, pthread_mutex_t *m);
+
+/* ---- robust.c ---- */
+
+/* __owner of a robust mutex, as in glibc */
+#define OWNERINCONSISTENT INT_MAX
+#define OWNERLOST         (INT_MAX - 1)
+/* The robust mutexes that the calling thread has. */
+void robustadd(pthread_mutex_t *m);
+void robustremove(pthread_mutex_t *m);
+/* robustexit: the thread ends, and with it what it had is free, its owner dead. */
+void robustexit(struct g *gp);
 
 #endif
