@@ -10,6 +10,7 @@
  * work: it runs as soon as any M comes back from what it does. entersyscallblock
  * keeps a reserve so that this is not for ever (syscall.c).
  */
+#include <string.h>
 #include <sys/prctl.h>
 
 #include "runtime.h"
@@ -203,6 +204,22 @@ mstart(struct m *mp)
 	schedule(mp);
 }
 
+/* The end of mp's kernel thread. As soon as mp is free another one may start in it. */
+static noreturn void
+mleave(struct m *mp)
+{
+	void *ctx[nelem(mp->exitctx)];
+
+	memcpy(ctx, mp->exitctx, sizeof ctx);
+	mp->dirty = false;
+	lock(&sched.lock);
+	sched.mcount--;
+	mp->schedlink = mfree;
+	mfree = mp;
+	unlock(&sched.lock);
+	__builtin_longjmp(ctx, 1);
+}
+
 /* Leaves the idle list and the process, unless somebody took mp off the list first. */
 static void
 mexit(struct m *mp)
@@ -214,12 +231,20 @@ mexit(struct m *mp)
 	}
 	unlock(&sched.lock);
 	munitsignals(mp);
-	lock(&sched.lock);
-	sched.mcount--;
-	mp->schedlink = mfree;
-	mfree = mp; /* from here on only the native stack is used */
-	unlock(&sched.lock);
-	__builtin_longjmp(mp->exitctx, 1);
+	mleave(mp);
+}
+
+/* The process's first kernel thread is its leader and must not end: it sleeps for good instead. */
+noreturn void
+mretire(struct m *mp)
+{
+	handoffp(releasep(mp));
+	munitsignals(mp);
+	while(mp->id == 0){
+		noteclear(&mp->park);
+		notesleep(&mp->park, NOTIME, false);
+	}
+	mleave(mp);
 }
 
 /*

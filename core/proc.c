@@ -219,6 +219,8 @@ goexit0(struct g *gp)
 	}
 	add_fetch(&sched.ngs, -1);
 	fn(gp);
+	if(unlikely(mp->dirty))
+		mretire(mp);
 	schedule(mp);
 }
 

@@ -207,6 +207,7 @@ struct g {
 	void *result;
 	struct g *joiner;
 	uint64_t joinseq;
+	struct kstart *kstart; /* what its kernel thread is to have, or NULL; the creator's until the G starts */
 	char name[16]; /* plain: whoever sets a name while another reads it gets what it gets */
 
 	/* signal.c */
@@ -233,6 +234,7 @@ enum {
 	GF_FOREIGN = 2,   /* a kernel thread that heddle did not make: parks on a futex */
 	GF_USERSTACK = 4, /* stack given by the program */
 	GF_C11 = 8,       /* made by thrd_create: the result is an int */
+	GF_KERNEL = 16,   /* locked for good, and has changed its kernel thread; the G itself sets it */
 };
 
 struct glist {
@@ -277,6 +279,7 @@ struct m {
 	struct p *p;       /* written by the M, or by sysmon once it has won the handshake */
 	struct p *nextp;   /* handed over before notewakeup(&park) */
 	struct g *lockedg; /* G locked to this M, or NULL */
+	bool dirty;        /* the program has changed its kernel thread: it is that G's alone and ends with it */
 	bool spinning;
 	struct note park;
 	struct m *schedlink; /* idle list; sched.lock */
@@ -510,6 +513,7 @@ void tlsexit(struct g *gp);  /* the last thing gp does in user mode */
 void tlsfree(struct g *gp);  /* of a dead G, before its stack goes */
 uintptr_t tlsstacktop(struct g *gp);   /* where its first frame goes, 64-aligned */
 struct g *gfrompthread(uintptr_t th);  /* NULL: a thread of libc's */
+struct g *gfromtid(uint32_t tid);      /* NULL: no living G has it. Looks at all. */
 uintptr_t tlsm0(void);                 /* hostops.m0tcb; takes main's TCB from its kernel thread */
 /* In the child of a fork, where libc's list of threads is empty but for the one whose TCB was in force: listed, gp's. */
 void tlsafterfork(struct g *gp, bool listed);
@@ -533,6 +537,7 @@ void startm(struct p *, bool spinning);
 void stopm(struct m *);
 void handoffp(struct p *);
 struct m *mnew(void); /* sched.lock */
+noreturn void mretire(struct m *); /* on g0 with a P: a dirty M ends */
 void mstart(struct m *);
 
 /* ---- syscall.c ---- */

@@ -300,6 +300,15 @@ gfrompthread(uintptr_t th)
 	return gp != NULL && gp->fsbase == th ? gp : NULL;
 }
 
+struct g *
+gfromtid(uint32_t tid)
+{
+	for(struct g *gp = load_acquire(&allgs); gp != NULL; gp = gp->alllink)
+		if(gp->tid == tid && gp->status != Gdead && gp->status != Gidle && !(gp->flags & GF_FOREIGN))
+			return gp;
+	return NULL;
+}
+
 /* ---- bootstrap ---- */
 
 int

@@ -79,6 +79,7 @@ newthread(void *(*fn)(void *), void *arg, size_t stacksize)
 		return e;
 	pthread_attr_setstacksize(&attr, stacksize);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	kthreadattr(&attr);
 	e = makethread(&attr, &th, fn, arg);
 	pthread_attr_destroy(&attr);
 	return e;
@@ -140,6 +141,7 @@ start(void)
 		return false;
 	}
 	threadinit();
+	kthreadinit();
 	return true;
 }
 

@@ -22,6 +22,7 @@ struct startattr {
 	bool detached;
 	bool hasmask;
 	sigset_t mask;
+	struct kstart k;
 };
 
 /* The attributes of those who give none; pthread_setattr_default_np changes them. */
@@ -75,6 +76,7 @@ parseattr(struct startattr *a, const pthread_attr_t *attr)
 
 	a->stack = 0;
 	a->hasmask = false;
+	kstartparse(&a->k, attr);
 	if(attr == NULL){
 		a->detached = false;
 		a->size = load_relaxed(&defaults.size);
@@ -147,6 +149,24 @@ newg(struct g *self, const struct startattr *a)
 
 /* ---- start ---- */
 
+/* Tells the creator whether the thread got the kernel thread that it is to have. If not it ends at once. */
+static void
+kstart(struct g *gp)
+{
+	struct kstart *k = gp->kstart;
+	int err = kstartapply(k);
+
+	gp->kstart = NULL;
+	k->err = err;
+	if(err != 0)
+		store_relaxed(&gp->exitstate, (gp->exitstate | JSTATE) + 1 + Jdetached);
+	wake(k->creator, k->seq, WAKE_READY); /* k is no longer ours */
+	if(err != 0){
+		rtexit(gp);
+		threadexit(gp);
+	}
+}
+
 static void *
 callfn(struct g *gp)
 {
@@ -163,6 +183,8 @@ gentry(struct g *gp)
 
 	privatelibc.ctypeinit();
 	errno = 0;
+	if(gp->kstart != NULL)
+		kstart(gp);
 	if(__sigsetjmp_cancel(buf.__cancel_jmp_buf, 0) == 0){
 		__pthread_register_cancel(&buf);
 		rtexit(gp);
@@ -187,14 +209,27 @@ setmask(struct g *gp, struct g *self, const struct startattr *a)
 }
 
 static int
+kcreate(struct g *self, struct g *gp, struct kstart *k)
+{
+	k->creator = self;
+	k->seq = parkprep(self);
+	gp->kstart = k;
+	newproc(gp);
+	parknointr(self, Wnone, NULL, NOTIME);
+	return k->err;
+}
+
+static int
 create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *arg, uint8_t flags)
 {
 	struct g *self = getg(), *gp;
 	struct startattr a;
+	int e = 0;
 
 	if(self == NULL && (self = getgforeign()) == NULL)
 		return EAGAIN;
 	parseattr(&a, attr);
+	kstartinherit(&a.k, self);
 	if(a.size < tcblayout.tlssize + MINREST)
 		return EINVAL;
 	if((gp = newg(self, &a)) == NULL)
@@ -214,9 +249,12 @@ create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *ar
 	add_fetch(&nthreads, 1);
 	*thp = gp->fsbase;
 	rtenter(self);
-	newproc(gp);
+	if(a.k.what != 0)
+		e = kcreate(self, gp, &a.k);
+	else
+		newproc(gp);
 	rtexit(self);
-	return 0;
+	return e;
 }
 
 EXPORT int

@@ -79,5 +79,26 @@ void joinended(struct g *gp);
 
 /* ---- attr.c ---- */
 void nameinit(struct g *gp);
+/* setname: name is cut after 15 characters. */
+void setname(struct g *gp, const char *name);
+
+/* ---- kthread.c ---- */
+
+/* What a thread starts with that its kernel thread must have. Lives on the creator's stack until it has been woken. */
+struct kstart {
+	enum { KSTART_CPUS = 1, KSTART_SCHED = 2 } what;
+	cpu_set_t cpus;
+	int policy;
+	struct sched_param param;
+	struct g *creator;
+	uint64_t seq;
+	int err;
+};
+void kstartparse(struct kstart *, const pthread_attr_t *);
+void kstartinherit(struct kstart *, struct g *creator);
+int kstartapply(const struct kstart *); /* on the new thread, in runtime mode */
+void kthreadinit(void);
+/* kthreadattr keeps what the current kernel thread has of its own from an M that it makes. */
+void kthreadattr(pthread_attr_t *);
 
 #endif

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the kernel keeps for each of its threads: affinity, priority, namespaces, and so on.
+ *
+ * A G that changes any of it is locked to its M, the change is made for real, and
+ * when the G ends so does that kernel thread (mretire). A thread that starts
+ * with such attributes, or whose creator has them, locks itself first of all and
+ * tells its creator how that went, as pthread_create returns the error.
+ *
+ * One G cannot lock another. If that is not locked yet, a change asked for by another thread
+ * is refused with EPERM, as of a thread that belongs to somebody else.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "thread.h"
+
+/* own locks the current G, if there is one, to its M for good. */
+static void
+own(void)
+{
+	struct g *gp = getg();
+
+	if(gp == NULL || gp->flags & GF_KERNEL)
+		return;
+	rtenter(gp);
+	lockosthread(gp);
+	gp->flags |= GF_KERNEL;
+	gp->m->dirty = true;
+	rtexit(gp);
+}
+
+static int
+refuse(const char *what)
+{
+	static uint32_t said;
+
+	if(xchg(&said, 1) == 0)
+		rtlog("%s for another thread: refused with EPERM, as that has no kernel thread of its own", what);
+	return EPERM;
+}
+
+/* The kernel thread for a question about gp: its own, or 0, the caller's, which stands for any. */
+static long
+askthread(struct g *gp)
+{
+	struct m *mp = load_relaxed(&gp->lockedm);
+
+	return gp == getg() || mp == NULL ? 0 : mp->tid;
+}
+
+/* The kernel thread for a change to gp; -1 if it has none. */
+static long
+ownthread(struct g *gp)
+{
+	struct m *mp = load_relaxed(&gp->lockedm);
+
+	if(gp == getg()){
+		own();
+		return 0;
+	}
+	return mp == NULL ? -1 : mp->tid;
+}
+
+static int
+result(long r)
+{
+	return r < 0 ? (int)-r : 0;
+}
+
+/* ---- threads that start with some of it ---- */
+
+void
+kstartparse(struct kstart *k, const pthread_attr_t *attr)
+{
+	struct sched_param param = {0};
+	int inherit = PTHREAD_INHERIT_SCHED, policy = SCHED_OTHER;
+	uint8_t any = 0, all = 0xff;
+
+	k->what = 0;
+	if(attr == NULL)
+		return;
+	pthread_attr_getinheritsched(attr, &inherit);
+	if(inherit == PTHREAD_EXPLICIT_SCHED){
+		pthread_attr_getschedpolicy(attr, &policy);
+		pthread_attr_getschedparam(attr, &param);
+		if(policy != SCHED_OTHER || param.sched_priority != 0)
+			k->what |= KSTART_SCHED;
+		k->policy = policy;
+		k->param = param;
+	}
+	/* libc says "all processors" of attributes without any */
+	if(pthread_attr_getaffinity_np(attr, sizeof k->cpus, &k->cpus) != 0)
+		return;
+	for(size_t i = 0; i < sizeof k->cpus; i++){
+		any |= ((uint8_t *)&k->cpus)[i];
+		all &= ((uint8_t *)&k->cpus)[i];
+	}
+	if(any != 0 && all != 0xff)
+		k->what |= KSTART_CPUS;
+}
+
+void
+kstartinherit(struct kstart *k, struct g *self)
+{
+	if(!(self->flags & GF_KERNEL))
+		return;
+	if(!(k->what & KSTART_CPUS) && rawsyscall(SYS_sched_getaffinity, 0, sizeof k->cpus, &k->cpus) > 0)
+		k->what |= KSTART_CPUS;
+	if(!(k->what & KSTART_SCHED)){
+		k->policy = (int)rawsyscall(SYS_sched_getscheduler, 0);
+		rawsyscall(SYS_sched_getparam, 0, &k->param);
+		k->what |= KSTART_SCHED;
+	}
+}
+
+int
+kstartapply(const struct kstart *k)
+{
+	long r = 0;
+
+	own();
+	if(k->what & KSTART_CPUS)
+		r = rawsyscall(SYS_sched_setaffinity, 0, sizeof k->cpus, &k->cpus);
+	if(r >= 0 && k->what & KSTART_SCHED)
+		r = rawsyscall(SYS_sched_setscheduler, 0, k->policy, &k->param);
+	return result(r);
+}
+
+/* What the process started with: for kernel threads made by one that has been changed. */
+static struct kstart process;
+
+void
+kthreadinit(void)
+{
+	memset(&process.cpus, 0, sizeof process.cpus);
+	rawsyscall(SYS_sched_getaffinity, 0, sizeof process.cpus, &process.cpus);
+	process.policy = (int)rawsyscall(SYS_sched_getscheduler, 0);
+	rawsyscall(SYS_sched_getparam, 0, &process.param);
+}
+
+void
+kthreadattr(pthread_attr_t *attr)
+{
+	if(tls_m == NULL || !tls_m->dirty)
+		return;
+	pthread_attr_setaffinity_np(attr, sizeof process.cpus, &process.cpus);
+	pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(attr, process.policy);
+	pthread_attr_setschedparam(attr, &process.param);
+}
+
+/* ---- pthread_... ---- */
+
+EXPORT int
+pthread_getaffinity_np(pthread_t th, size_t size, cpu_set_t *set)
+{
+	struct g *gp = rtready ? gfrompthread(th) : NULL;
+	long r;
+
+	if(gp == NULL)
+		return libc.pthread_getaffinity_np(th, size, set);
+	r = rawsyscall(SYS_sched_getaffinity, askthread(gp), size < INT_MAX ? size : INT_MAX, set);
+	if(r < 0)
+		return (int)-r;
+	memset((char *)set + r, 0, size - (size_t)r);
+	return 0;
+}
+
+EXPORT int
+pthread_setaffinity_np(pthread_t th, size_t size, const cpu_set_t *set)
+{
+	struct g *gp = rtready ? gfrompthread(th) : NULL;
+	long tid;
+
+	if(gp == NULL)
+		return libc.pthread_setaffinity_np(th, size, set);
+	if((tid = ownthread(gp)) < 0)
+		return refuse("pthread_setaffinity_np");
+	return result(rawsyscall(SYS_sched_setaffinity, tid, size, set));
+}
+
+EXPORT int
+pthread_getschedparam(pthread_t th, int *policy, struct sched_param *param)
+{
+	struct g *gp = rtready ? gfrompthread(th) : NULL;
+	long r;
+
+	if(gp == NULL)
+		return libc.pthread_getschedparam(th, policy, param);
+	if((r = rawsyscall(SYS_sched_getscheduler, askthread(gp))) < 0)
+		return (int)-r;
+	*policy = (int)r;
+	return result(rawsyscall(SYS_sched_getparam, askthread(gp), param));
+}
+
+/* What every kernel thread has anyway needs none of its own. */
+static bool
+ordinary(struct g *gp, int policy, const struct sched_param *param)
+{
+	return load_relaxed(&gp->lockedm) == NULL && policy == SCHED_OTHER && param->sched_priority == 0 &&
+	    rawsyscall(SYS_sched_getscheduler, 0) == SCHED_OTHER;
+}
+
+EXPORT int
+pthread_setschedparam(pthread_t th, int policy, const struct sched_param *param)
+{
+	struct g *gp = rtready ? gfrompthread(th) : NULL;
+	long tid;
+
+	if(gp == NULL)
+		return libc.pthread_setschedparam(th, policy, param);
+	if(ordinary(gp, policy, param))
+		return 0;
+	if((tid = ownthread(gp)) < 0)
+		return refuse("pthread_setschedparam");
+	return result(rawsyscall(SYS_sched_setscheduler, tid, policy, param));
+}
+
+EXPORT int
+pthread_setschedprio(pthread_t th, int prio)
+{
+	struct g *gp = rtready ? gfrompthread(th) : NULL;
+	struct sched_param param = {.sched_priority = prio};
+	long tid;
+
+	if(gp == NULL)
+		return libc.pthread_setschedprio(th, prio);
+	if((tid = ownthread(gp)) < 0)
+		return refuse("pthread_setschedprio");
+	return result(rawsyscall(SYS_sched_setparam, tid, &param));
+}
+
+/*
+ * A G's CPU time is not counted. The caller's clock is that of the kernel thread it is on; of
+ * another thread without one of its own the process's is given, the nearest that there is.
+ */
+EXPORT int
+pthread_getcpuclockid(pthread_t th, clockid_t *clock)
+{
+	struct g *gp = rtready ? gfrompthread(th) : NULL;
+	struct m *mp;
+
+	if(gp == NULL)
+		return libc.pthread_getcpuclockid(th, clock);
+	mp = load_relaxed(&gp->lockedm);
+	if(gp == getg())
+		*clock = CLOCK_THREAD_CPUTIME_ID;
+	else if(mp != NULL)
+		*clock = (clockid_t)(~(unsigned)mp->tid << 3 | 6); /* as the kernel encodes it */
+	else
+		*clock = CLOCK_PROCESS_CPUTIME_ID;
+	return 0;
+}
+
+/* ---- by thread id ---- */
+
+/* The kernel's id for one that the program has: 0 the caller itself, a G's, or the kernel's own. -1: EPERM. */
+static pid_t
+kernelid(pid_t id, bool change)
+{
+	struct g *self = getg(), *gp;
+
+	if(self == NULL)
+		return id;
+	gp = id == 0 ? self : gfromtid((uint32_t)id);
+	if(gp == NULL)
+		return id;
+	return (pid_t)(change ? ownthread(gp) : askthread(gp));
+}
+
+#define CHANGE(name, pid, call)                       \
+	({                                            \
+		pid_t tid = kernelid(pid, true);      \
+		if(tid < 0)                           \
+			errno = refuse(name);         \
+		tid < 0 ? -1 : (call);                \
+	})
+
+EXPORT int
+sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
+{
+	return libc.sched_getaffinity(kernelid(pid, false), size, set);
+}
+
+EXPORT int
+sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set)
+{
+	return CHANGE("sched_setaffinity", pid, libc.sched_setaffinity(tid, size, set));
+}
+
+EXPORT int
+sched_getscheduler(pid_t pid)
+{
+	return libc.sched_getscheduler(kernelid(pid, false));
+}
+
+EXPORT int
+sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
+{
+	return CHANGE("sched_setscheduler", pid, libc.sched_setscheduler(tid, policy, param));
+}
+
+EXPORT int
+sched_getparam(pid_t pid, struct sched_param *param)
+{
+	return libc.sched_getparam(kernelid(pid, false), param);
+}
+
+EXPORT int
+sched_setparam(pid_t pid, const struct sched_param *param)
+{
+	return CHANGE("sched_setparam", pid, libc.sched_setparam(tid, param));
+}
+
+EXPORT int
+sched_rr_get_interval(pid_t pid, struct timespec *t)
+{
+	return libc.sched_rr_get_interval(kernelid(pid, false), t);
+}
+
+EXPORT int
+getpriority(__priority_which_t which, id_t who)
+{
+	return libc.getpriority(which, which == PRIO_PROCESS ? (id_t)kernelid((pid_t)who, false) : who);
+}
+
+EXPORT int
+setpriority(__priority_which_t which, id_t who, int prio)
+{
+	if(which != PRIO_PROCESS)
+		return libc.setpriority(which, who, prio);
+	return CHANGE("setpriority", (pid_t)who, libc.setpriority(which, (id_t)tid, prio));
+}
+
+/* ---- the caller's own ---- */
+
+EXPORT int
+nice(int inc)
+{
+	own();
+	return libc.nice(inc);
+}
+
+EXPORT int
+unshare(int flags)
+{
+	own();
+	return libc.unshare(flags);
+}
+
+EXPORT int
+setns(int fd, int type)
+{
+	own();
+	return libc.setns(fd, type);
+}
+
+EXPORT int
+personality(unsigned long persona)
+{
+	if(persona != 0xffffffff) /* only asks */
+		own();
+	return libc.personality(persona);
+}
+
+EXPORT int
+setfsuid(uid_t uid)
+{
+	if(uid != (uid_t)-1)
+		own();
+	return libc.setfsuid(uid);
+}
+
+EXPORT int
+setfsgid(gid_t gid)
+{
+	if(gid != (gid_t)-1)
+		own();
+	return libc.setfsgid(gid);
+}
+
+EXPORT int
+capset(void *header, const void *data)
+{
+	own();
+	return libc.capset(header, data);
+}
+
+/* Operations of prctl that change the kernel thread, not the process. */
+static bool
+ofkernelthread(int op)
+{
+	switch(op){
+	case PR_SET_KEEPCAPS:
+	case PR_SET_SECCOMP:
+	case PR_CAPBSET_DROP:
+	case PR_SET_SECUREBITS:
+	case PR_SET_TIMERSLACK:
+	case PR_SET_NO_NEW_PRIVS:
+	case PR_SET_TSC:
+	case PR_CAP_AMBIENT:
+	case PR_SET_SPECULATION_CTRL:
+	case PR_MCE_KILL:
+	case PR_SET_IO_FLUSHER:
+	case PR_SET_SYSCALL_USER_DISPATCH:
+		return true;
+	}
+	return false;
+}
+
+EXPORT int
+prctl(int op, ...)
+{
+	struct g *gp = getg();
+	unsigned long a, b, c, d;
+	va_list ap;
+
+	va_start(ap, op);
+	a = va_arg(ap, unsigned long);
+	b = va_arg(ap, unsigned long);
+	c = va_arg(ap, unsigned long);
+	d = va_arg(ap, unsigned long);
+	va_end(ap);
+	if(gp == NULL)
+		return libc.prctl(op, a, b, c, d);
+	if(op == PR_SET_NAME && a != 0){
+		setname(gp, (const char *)a);
+		return 0;
+	}
+	if(op == PR_GET_NAME && a != 0){
+		memcpy((void *)a, gp->name, sizeof gp->name);
+		return 0;
+	}
+	if(ofkernelthread(op))
+		own();
+	return libc.prctl(op, a, b, c, d);
+}
