@@ -120,6 +120,25 @@ gfpick(struct glist *l, size_t stacksize)
 	return NULL;
 }
 
+/*
+ * Nothing fits: a G without a stack, or, when many have one of another size, one of those, so that a program which
+ * uses ever new sizes does not pile them up.
+ */
+static struct g *
+gfany(void)
+{
+	struct g *gp;
+
+	if(load_relaxed(&sched.gfnostack.n) == 0 && load_relaxed(&sched.gfree.n) < GFREEMAX)
+		return NULL;
+	lock(&sched.gflock);
+	gp = glistpop(&sched.gfnostack);
+	if(gp == NULL && sched.gfree.n >= GFREEMAX)
+		gp = glistpop(&sched.gfree);
+	unlock(&sched.gflock);
+	return gp;
+}
+
 struct g *
 gfget(size_t stacksize)
 {
@@ -142,6 +161,8 @@ gfget(size_t stacksize)
 		gp = gfpick(&sched.gfree, stacksize);
 		unlock(&sched.gflock);
 	}
+	if(gp == NULL)
+		gp = gfany();
 	return gp != NULL ? gp : galloc();
 }
 
@@ -152,9 +173,9 @@ gfput(struct g *gp)
 	struct p *pp = mp ? mp->p : NULL;
 
 	gp->status = Gdead;
-	if(pp == NULL){
+	if(pp == NULL || gp->stacksize == 0){
 		lock(&sched.gflock);
-		glistpush(&sched.gfree, gp);
+		glistpush(gp->stacksize != 0 ? &sched.gfree : &sched.gfnostack, gp);
 		unlock(&sched.gflock);
 		return;
 	}

@@ -350,6 +350,7 @@ struct sched {
 	struct note sysmonnote;
 	struct mutex gflock;
 	struct glist gfree;             /* gflock */
+	struct glist gfnostack;         /* those without a stack; gflock */
 	uint64_t goidgen;               /* atomic */
 	int32_t ngs;                    /* Gs that are not dead; atomic */
 	struct mutex blocklock;
@@ -483,8 +484,8 @@ void wakep(void);
 void lockosthread(struct g *); /* LockOSThread: this G on this M, this M for this G only; counts */
 void unlockosthread(struct g *);
 
-/* gfget returns a dead G, with a stack whose mapping is stacksize bytes if one is cached, else one without
- * (stacksize == 0, stack.lo == 0); NULL without memory. gfput gives it back. Any thread. */
+/* gfget returns a dead G: best one with a stack whose mapping is stacksize bytes, else one without (stacksize == 0),
+ * else one with a stack of another size; NULL without memory. gfput gives it back. Any thread. */
 struct g *gfget(size_t stacksize);
 void gfput(struct g *gp);
 uint64_t newgoid(void);
@@ -502,6 +503,7 @@ int stackalloc(struct g *gp, size_t size, size_t guardsize);
 void stackguard(struct g *gp, size_t guardsize); /* changes a dead G's guard */
 void stackfree(struct g *gp);                    /* of a dead G after tlsfree */
 void stackscavenge(int64_t now);                 /* sysmon, about once a second */
+bool stackspare(void);                           /* would stackscavenge find something, now or soon? */
 
 /* ---- tls.c (layout of the TCB: tls.h); user mode or no G at all ---- */
 struct tlsops;

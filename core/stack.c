@@ -5,9 +5,8 @@
  * A stack is a slot of a region; a region is one large mapping, reserved without being
  * charged for (MAP_NORESERVE) and committed by touch, and all its slots have one size: what
  * the thread asked for plus its guard, in whole pages. So a million stacks are a few
- * mappings, where a mapping each would meet vm.max_map_count at 32,000. The first region
- * of a size is small and each further one twice as large as the one before, up to
- * REGIONMAX. Under RLIMIT_AS, which counts what is reserved, a region is one stack, so that
+ * mappings, where a mapping each would meet vm.max_map_count at 32,000. Each region of a
+ * size is as large as all before it together, up to REGIONMAX. Under RLIMIT_AS, which counts what is reserved, a region is one stack, so that
  * a program gets as many threads as natively.
  *
  * Guards. MADV_GUARD_INSTALL (Linux 6.13) marks pages without splitting the mapping. Where the
@@ -66,7 +65,7 @@ struct region {
 struct class {
 	struct class *next;
 	size_t size; /* of a slot */
-	uint32_t grow; /* slots of the next region */
+	size_t nslots; /* of all its regions */
 	struct region *room;
 };
 
@@ -176,21 +175,33 @@ roomdel(struct region *r)
 		r->next->prev = r->prev;
 }
 
+/* As many as there are, so that what is reserved is at most about twice what is used. */
+static uint32_t
+regionslots(struct class *c)
+{
+	size_t n = c->nslots, max = REGIONMAX / c->size;
+
+	if(n > max)
+		n = max;
+	return n > FIRSTSLOTS ? (uint32_t)n : FIRSTSLOTS;
+}
+
 static struct region *
 newregion(struct class *c)
 {
 	size_t offset = c->size >= 2UL << 20 ? 1UL << 20 : 0;
-	uint32_t n = aslimited() ? 1 : c->grow;
+	uint32_t n = aslimited() ? 1 : regionslots(c);
 	struct region *r;
 	size_t self;
 	long p, d;
 
+	if(n == 1)
+		offset = 0;
 	while((p = rawmmap(offset + n * c->size, MAP_NORESERVE | MAP_STACK)) < 0 && p > -4096){
-		if(n == 1 && offset == 0)
-			return NULL;
 		if(n == 1)
-			offset = 0;
-		n = (n + 1) / 2;
+			return NULL;
+		n /= 2;
+		offset = n == 1 ? 0 : offset;
 	}
 	self = pageup(sizeof *r + n * sizeof r->slot[0]);
 	if((d = rawmmap(self, 0)) < 0 && d > -4096){
@@ -206,8 +217,7 @@ newregion(struct class *c)
 	r->selfsize = self;
 	r->nslots = n;
 	roomadd(r);
-	if(c->grow < n * 2 && n * 2 * c->size <= REGIONMAX)
-		c->grow = n * 2;
+	c->nslots += n;
 	return r;
 }
 
@@ -221,7 +231,6 @@ findclass(size_t size)
 			return c;
 	if((c = persistentalloc(sizeof *c, 0)) != NULL){
 		c->size = size;
-		c->grow = FIRSTSLOTS;
 		c->next = *b;
 		*b = c;
 	}
@@ -293,6 +302,7 @@ putslot(struct region *r, uint32_t i)
 	if(r->nused != 0)
 		return NULL;
 	roomdel(r);
+	r->class->nslots -= r->nslots;
 	for(i = 0; i < r->carved; i++)
 		if(r->slot[i].guard != 0 && load_relaxed(&noguardinstall) != 0)
 			add_fetch(&nmprotect, -1);
@@ -331,6 +341,12 @@ stackfree(struct g *gp)
  * shorter for some turns; a bounded number of spare ones is dealt with each time. With its
  * stack a G loses its TLS, but not what libc's caches hold for it (tlsfree).
  */
+bool
+stackspare(void)
+{
+	return load_relaxed(&sched.gfree.n) > RETAIN;
+}
+
 void
 stackscavenge(int64_t now)
 {

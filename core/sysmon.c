@@ -239,10 +239,12 @@ nudge(void)
 	}
 }
 
-/* Sleeps until a P is taken into use, if all are idle. */
+/* Sleeps until a P is taken into use, if all are idle; for a second only while there are stacks to give back. */
 static bool
 deepsleep(void)
 {
+	int64_t until = stackspare() ? nanotime() + NSEC : NOTIME;
+
 	if(options.schedtrace > 0)
 		return false;
 	lock(&sched.lock);
@@ -253,7 +255,8 @@ deepsleep(void)
 	noteclear(&sched.sysmonnote);
 	store_release(&sched.sysmonwait, SYSMON_DEEP);
 	unlock(&sched.lock);
-	notesleep(&sched.sysmonnote, NOTIME, false);
+	if(!notesleep(&sched.sysmonnote, until, false) && !cas(&sched.sysmonwait, SYSMON_DEEP, SYSMON_AWAKE))
+		notesleep(&sched.sysmonnote, NOTIME, false); /* a waker is on its way: let it use the note */
 	return true;
 }
 

@@ -111,7 +111,6 @@ newuserstack(struct g *gp, const struct startattr *a)
 static struct g *
 newstack(struct g *gp, const struct startattr *a)
 {
-	gp->flags = 0;
 	if(gp->stacksize != 0){
 		stackguard(gp, a->guard);
 		tlsreset(gp);
@@ -137,8 +136,14 @@ newg(struct g *self, const struct startattr *a)
 	rtexit(self);
 	if(gp == NULL)
 		return NULL;
+	gp->flags = 0;
+	if(gp->stacksize != 0 && (a->stack || gp->stacksize != stackmapsize(a->size, a->guard))){
+		tlsfree(gp);
+		stackfree(gp);
+	}
 	r = a->stack ? newuserstack(gp, a) : newstack(gp, a);
 	if(r == NULL){
+		gp->flags = 0;
 		gp->stack.lo = gp->stack.hi = 0;
 		rtenter(self);
 		gfput(gp);
