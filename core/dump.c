@@ -83,8 +83,6 @@ dumpstack(int fd, struct g *gp)
 void
 dumpgs(int fd, const char *why)
 {
-	int64_t now = nanotime();
-
 	rtprint(fd, "heddle: %s: %d goroutines, %d Ps, %d kernel threads\n", why, load_relaxed(&sched.ngs), gomaxprocs,
 	    load_relaxed(&sched.mcount));
 	textrangesinit();
@@ -96,8 +94,6 @@ dumpgs(int fd, const char *why)
 		rtprint(fd, "\ngoroutine %lu [%s", (unsigned long)gp->goid, statusof(gp));
 		if(gp->status == Gwaiting && gp->waitobj != NULL)
 			rtprint(fd, (uintptr_t)gp->waitobj < 1 << 20 ? " on descriptor %ld" : " at 0x%lx", (long)gp->waitobj);
-		if(gp->status == Gwaiting && gp->waitsince != 0 && now - gp->waitsince >= NSEC)
-			rtprint(fd, ", %ld s", (long)((now - gp->waitsince) / NSEC));
 		rtprint(fd, "]%s: pthread 0x%lx%s", gp->flags & GF_MAIN ? " main" : "", (unsigned long)gp->fsbase,
 		    gp->lockedm ? ", locked to its kernel thread" : "");
 		if(mp != NULL)

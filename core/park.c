@@ -69,12 +69,6 @@ parkabort(struct g *gp, enum wakewhy *why)
 	return false;
 }
 
-static void
-parktimeout(void *arg, uint64_t seq)
-{
-	wake(arg, seq, WAKE_TIMEOUT);
-}
-
 /* On g0: the G's stack is saved; make it claimable, or run it on if it has been claimed. */
 static void
 park0(struct g *gp)
@@ -122,8 +116,6 @@ parkon(struct g *gp, enum waitreason wr, const void *obj, int64_t deadline, bool
 	}
 	if(deadline != NOTIME){
 		gp->timer.when = deadline;
-		gp->timer.f = parktimeout;
-		gp->timer.arg = gp;
 		gp->timer.seq = gp->wakeword >> WSEQSHIFT;
 		addtimer(&gp->timer);
 	}

@@ -101,19 +101,16 @@ bool notesleep(struct note *, int64_t deadline, bool intr);
 /* ---- timer.c ---- */
 
 struct timer {
-	int64_t when;                /* absolute CLOCK_MONOTONIC ns */
-	void (*f)(void *, uint64_t); /* f(arg, seq): called on g0 without locks, must not block */
-	void *arg;
-	uint64_t seq;
+	int64_t when; /* absolute CLOCK_MONOTONIC ns */
+	uint64_t seq; /* of the wait that it ends; see parkprep */
 	struct p *pp; /* whose heap; changes only under both heaps' locks */
 	int32_t idx;  /* place in the heap, -1 when in none; pp->timerslock */
 };
 
-/* addtimer puts t, whose when, f, arg and seq are set, on the heap of the current P.
- * Runtime mode. t must be on no heap and stays owned by the caller. */
+/* addtimer puts a G's timer, whose when and seq are set, on the heap of the current P. Runtime mode. */
 void addtimer(struct timer *t);
-/* deltimer takes t off its heap. It returns false if t had fired already: f may still be
- * running and has to tell stale calls by seq. */
+/* deltimer takes it off its heap. It returns false if it had fired already: the wake-up may still be
+ * on its way, and is told to be stale by seq. */
 bool deltimer(struct timer *t);
 
 /* ---- G ---- */
@@ -176,11 +173,10 @@ struct stack {
 };
 
 struct g {
-	/* asm/ knows the offsets of these three (offsets.h) */
-	uintptr_t sp;     /* saved stack pointer; valid while not running */
-	uintptr_t fsbase; /* TCB */
-	struct m *m;      /* where it runs; NULL when it does not */
-
+	/* The first cache line is what a switch touches. asm/ knows the offsets of the first three (offsets.h). */
+	uintptr_t sp;        /* saved stack pointer; valid while not running */
+	uintptr_t fsbase;    /* TCB */
+	struct m *m;         /* where it runs; NULL when it does not */
 	uint32_t locks;      /* runtime-mode depth; only the G itself writes */
 	uint32_t attn;       /* ATTN_*; atomic */
 	uint32_t retake;     /* RETAKE_*; atomic, sysmon.c */
@@ -190,44 +186,48 @@ struct g {
 	uint8_t flags;       /* GF_*; fixed at creation */
 	uint64_t wakeword;   /* atomic; see above */
 	struct g *schedlink; /* next on a run queue, free list or glist; owned by the list */
-	const void *waitobj; /* what it waits for, for dumps */
-	int64_t waitsince;   /* ns, for dumps */
+	uint64_t sigmask;    /* the program's mask for this G; the G itself writes */
+
+	const void *waitobj;  /* what it waits for, for dumps */
+	struct m *lockedm;    /* locked to this M, or NULL; only the G writes */
 	uint32_t syscalltick; /* entersyscall calls; only the G writes */
-	uint32_t exitstate;  /* join protocol, shim/thread.c; atomic */
+	uint32_t exitstate;   /* join protocol, shim/thread.c; atomic */
 	uint64_t goid;
-	struct timer timer;  /* park's deadline */
-	struct m *lockedm;   /* locked to this M, or NULL; only the G writes */
-	uint32_t nlocked;    /* depth of lockosthread; only the G */
-	uint32_t tid;        /* stable fake thread id, the same as in its TCB */
+	struct timer timer;   /* park's deadline */
+	uint32_t tid;         /* stable fake thread id, the same as in its TCB */
+	uint16_t nlocked;     /* depth of lockosthread; only the G */
+	uint8_t nointr;       /* this wait is not ended by signals; the G writes before it parks */
+	uint8_t tidgen;       /* tls.c */
 	struct stack stack;
 
 	/* shim/thread.c */
-	void *(*fn)(void *);
-	void *arg;
-	void *result;
+	union {
+		void *(*fn)(void *); /* until it has returned */
+		void *result;
+	};
+	union {
+		void *arg;
+		void *libctls; /* tls.c: libc's own TLS block of a dead G that has lost its stack */
+	};
 	struct g *joiner;
 	uint64_t joinseq;
 	struct kstart *kstart; /* what its kernel thread is to have, or NULL; the creator's until the G starts */
 	char name[16]; /* plain: whoever sets a name while another reads it gets what it gets */
 
 	/* signal.c */
-	uint64_t sigmask;    /* the program's mask for this G; the G itself writes */
 	uint64_t sigpending; /* atomic: thread-directed signals that wait */
-	void *sigdata;       /* queued siginfos, alternate stack */
+	void *sigdata;       /* alternate stack */
 	uint32_t nsig;       /* program's handlers run so far */
 
-	uint32_t nointr;     /* this wait is not ended by signals; the G writes before it parks */
-	size_t stacksize;    /* of the mapping, for the caches; 0: user-supplied or main's */
-	struct g *alllink;   /* allgs, append only */
-
 	/* stack.c and tls.c; who makes or frees the G */
-	struct region *region; /* where its stack is from; NULL: none, user-supplied or main's */
-	void *libctls;         /* libc's own TLS block of a G that has lost its stack */
 	uint32_t tidindex;     /* its part of the fake tid, given for good */
-	uint32_t tidgen;
+	size_t stacksize;      /* of the mapping, for the caches; 0: user-supplied or main's */
+	struct region *region; /* where its stack is from; NULL: none, user-supplied or main's */
 	uint32_t linkgen;      /* on libc's list of threads if it is the current one */
 	uint32_t tlsgen;       /* ld.so's generation when its TLS was made */
+	struct g *alllink;     /* allgs, append only */
 };
+_Static_assert(sizeof(struct g) == 4 * CACHELINE, "a parked G costs two pages and this");
 
 enum {
 	GF_MAIN = 1,      /* the process's main thread */

@@ -9,8 +9,9 @@
  * change, which is harmless: whoever adds an earlier timer tells the poller after
  * the change (wakenetpoller).
  *
- * f runs on g0 without locks. By then its timer may have been deleted (deltimer returned false) and
- * even reused: arg and seq are copies taken under the lock, and f tells by seq.
+ * A timer is part of a G and ends its wait. It fires without locks. By then the G may have been woken
+ * otherwise (deltimer returned false) and even wait for something else: seq is a copy taken
+ * under the lock, and the claim tells.
  */
 #include <sys/mman.h>
 
@@ -156,13 +157,12 @@ checktimers(struct p *pp, int64_t now, bool *ran)
 	lock(&pp->timerslock);
 	while(pp->ntimers != 0 && pp->timers[0]->when <= now){
 		struct timer *t = pp->timers[0];
-		void (*f)(void *, uint64_t) = t->f;
-		void *arg = t->arg;
+		struct g *gp = (struct g *)((char *)t - offsetof(struct g, timer));
 		uint64_t seq = t->seq;
 
 		removeat(pp, 0);
 		unlock(&pp->timerslock);
-		f(arg, seq);
+		wake(gp, seq, WAKE_TIMEOUT);
 		*ran = true;
 		lock(&pp->timerslock);
 	}

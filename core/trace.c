@@ -8,7 +8,7 @@
 static const char *const statusnames[] = {"idle", "runnable", "running", "waiting", "dead"};
 
 static void
-detail(int fd, int64_t now)
+detail(int fd)
 {
 	for(int i = 0; i < gomaxprocs; i++){
 		struct p *pp = allp[i];
@@ -30,11 +30,10 @@ detail(int fd, int64_t now)
 
 		if(gp->status == Gidle || gp->status == Gdead || gp->goid == 0)
 			continue;
-		rtprint(fd, "  G%lu: status=%s(%s %p) m=%d lockedm=%d waits=%ldms\n", (unsigned long)gp->goid,
+		rtprint(fd, "  G%lu: status=%s(%s %p) m=%d lockedm=%d\n", (unsigned long)gp->goid,
 		    gp->insyscall && gp->status == Grunning ? "syscall" : statusnames[gp->status],
 		    gp->status == Gwaiting ? waitreasons[gp->waitreason] : "", gp->waitobj, mp ? (int)mp->id : -1,
-		    gp->lockedm ? (int)gp->lockedm->id : -1,
-		    gp->status == Gwaiting && gp->waitsince ? (long)((now - gp->waitsince) / MSEC) : 0L);
+		    gp->lockedm ? (int)gp->lockedm->id : -1);
 	}
 }
 
@@ -59,7 +58,7 @@ schedtrace(void)
 		n += fmtbuf(b + n, sizeof b - (size_t)n, "%s%u", i ? " " : "", runqlen(allp[i]));
 	rtprint(fd, "%s]\n", b);
 	if(options.scheddetail)
-		detail(fd, now);
+		detail(fd);
 	if(fd != 2)
 		rawsyscall(SYS_close, fd);
 }
