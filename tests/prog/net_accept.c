@@ -25,9 +25,9 @@ accepter(void *arg)
 		readn(fd, &v, sizeof v);
 		v++;
 		writen(fd, &v, sizeof v);
-		OK(close(fd));
 		n++;
-		accepted++;
+		accepted++; /* before the client can see the end */
+		OK(close(fd));
 	}
 }
 
