@@ -22,6 +22,7 @@ struct tcblayout {
 	uint32_t result;
 	uint32_t stackblock, stackblocksize;
 	uint32_t res; /* resolver state */
+	uint32_t robusthead; /* head of the list of robust mutexes, as set_robust_list(2) has it; 0: not known */
 
 	/* thread-specific data: a table of pointers to blocks of {sequence number, value} */
 	uint32_t specific, specificused;

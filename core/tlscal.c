@@ -297,7 +297,7 @@ cleanimage(struct donor *d)
 			cal->reloc[cal->nreloc].at = i;
 			cal->reloc[cal->nreloc++].to = (uint32_t)(*w - d->tcb);
 			if(*w == d->tcb + i && i > lay->tid)
-				cal->robusthead = i;
+				cal->robusthead = lay->robusthead = i;
 			*w = 0;
 		}else if(*w == (uintptr_t)donor || *w == (uintptr_t)d || (*w >= d->stack && *w < d->tcb))
 			*w = 0; /* start routine and its argument; stackblock and the first frame's cleanup buffer */

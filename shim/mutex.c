@@ -364,13 +364,47 @@ disown(struct g *gp, pthread_mutex_t *m, unsigned users)
 	return 0;
 }
 
+/* ---- libc's mutexes ---- */
+
+/* tracked says that other processes or the kernel look at the owner of m, which is libc's. */
+static bool
+tracked(const pthread_mutex_t *m)
+{
+	int kind = kindof(m), type = kind & KTYPE;
+
+	return kind != -1 && (type == KRECURSIVE || type == KERRORCHECK || (kind & (KTID | KPROTECT)));
+}
+
+/* nativelock is a call that locks m; gp, which may be NULL, is in user mode. */
+#define nativelock(gp, m, call)                                 \
+	({                                                      \
+		bool nl_track = tracked(m);                     \
+		if(nl_track)                                    \
+			pin(gp);                                \
+		int nl_r = blockingcall(gp, call);              \
+		if(nl_track && nl_r != 0 && nl_r != EOWNERDEAD) \
+			unpin(gp);                              \
+		nl_r;                                           \
+	})
+
+static int
+nativeunlock(struct g *gp, pthread_mutex_t *m)
+{
+	bool track = tracked(m);
+	int r = libc.pthread_mutex_unlock(m);
+
+	if(track && (r == 0 || r == ENOTRECOVERABLE))
+		unpin(gp);
+	return r;
+}
+
 int
 mutexrelease(struct g *gp, pthread_mutex_t *m, unsigned users)
 {
 	int r;
 
 	if(mutexnative(m))
-		return libc.pthread_mutex_unlock(m);
+		return nativeunlock(gp, m);
 	r = disown(gp, m, users);
 	if(r == 0)
 		freeword(gp, m, false);
@@ -384,6 +418,8 @@ nativeretake(struct g *gp, pthread_mutex_t *m)
 
 	if(gp->flags & GF_FOREIGN)
 		return libc.pthread_mutex_lock(m);
+	if(tracked(m))
+		pin(gp);
 	entersyscall(gp);
 	r = libc.pthread_mutex_lock(m);
 	exitsyscall(gp);
@@ -459,7 +495,7 @@ lockother(struct g *gp, pthread_mutex_t *m)
 	if(gp == NULL)
 		gp = syncgslow();
 	if(gp == NULL || mutexnative(m))
-		return blockingcall(gp, libc.pthread_mutex_lock(m));
+		return nativelock(gp, m, libc.pthread_mutex_lock(m));
 	return mutexlock(gp, m, NULL);
 }
 
@@ -483,7 +519,7 @@ pthread_mutex_trylock(pthread_mutex_t *m)
 	int r;
 
 	if(gp == NULL || mutexnative(m))
-		return libc.pthread_mutex_trylock(m);
+		return nativelock(gp, m, libc.pthread_mutex_trylock(m));
 	r = trytake(gp, m, 1);
 	return r == EDEADLK && !(kindof(m) & KTID) ? EBUSY : r;
 }
@@ -495,7 +531,7 @@ timedlock(pthread_mutex_t *m, clockid_t clock, const struct timespec *abstime)
 	struct deadline d = {.clock = clock, .ts = abstime};
 
 	if(gp == NULL || mutexnative(m))
-		return blockingcall(gp, libc.pthread_mutex_clocklock(m, clock, abstime));
+		return nativelock(gp, m, libc.pthread_mutex_clocklock(m, clock, abstime));
 	if(!validclock(clock))
 		return EINVAL;
 	return mutexlock(gp, m, &d);
@@ -521,7 +557,7 @@ unlockother(struct g *gp, pthread_mutex_t *m)
 	if(gp == NULL)
 		gp = syncgslow();
 	if(gp == NULL || mutexnative(m))
-		return libc.pthread_mutex_unlock(m);
+		return nativeunlock(gp, m);
 	r = disown(gp, m, 1);
 	if(r == 0)
 		freeword(gp, m, true);

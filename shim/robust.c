@@ -57,6 +57,7 @@ robustexit(struct g *gp)
 	pthread_mutex_t *m;
 	void *link;
 
+	pinexit(gp);
 	while((link = held.first) != NULL && link != &held.first){
 		m = (pthread_mutex_t *)((char *)link - offsetof(pthread_mutex_t, __data.__list.__next));
 		robustremove(m);

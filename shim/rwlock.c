@@ -263,6 +263,27 @@ native(struct g *gp, const pthread_rwlock_t *l)
 	return gp == NULL || l->__data.__shared != 0;
 }
 
+/* nativewrite is a call that locks l, libc's, to write. Its owner's tid is in it for other processes to see. */
+#define nativewrite(gp, call)                      \
+	({                                         \
+		pin(gp);                           \
+		int nw_r = blockingcall(gp, call); \
+		if(nw_r != 0)                      \
+			unpin(gp);                 \
+		nw_r;                              \
+	})
+
+static int
+nativeunlock(struct g *gp, pthread_rwlock_t *l)
+{
+	bool writer = gp != NULL && (uint32_t)load_relaxed(&l->__data.__cur_writer) == pintid(gp);
+	int r = libc.pthread_rwlock_unlock(l);
+
+	if(writer)
+		unpin(gp);
+	return r;
+}
+
 EXPORT int
 pthread_rwlock_rdlock(pthread_rwlock_t *l)
 {
@@ -281,7 +302,7 @@ pthread_rwlock_wrlock(pthread_rwlock_t *l)
 	struct g *gp = syncg();
 
 	if(unlikely(native(gp, l)))
-		return blockingcall(gp, libc.pthread_rwlock_wrlock(l));
+		return nativewrite(gp, libc.pthread_rwlock_wrlock(l));
 	return rwlock(gp, l, true, NULL);
 }
 
@@ -298,7 +319,7 @@ pthread_rwlock_trywrlock(pthread_rwlock_t *l)
 	int r;
 
 	if(native(gp, l))
-		return libc.pthread_rwlock_trywrlock(l);
+		return nativewrite(gp, libc.pthread_rwlock_trywrlock(l));
 	r = trywrite(l);
 	if(r == 0)
 		store_relaxed(&l->__data.__cur_writer, (int)gp->tid);
@@ -323,7 +344,7 @@ pthread_rwlock_clockwrlock(pthread_rwlock_t *l, clockid_t clock, const struct ti
 	struct g *gp = syncg();
 
 	if(native(gp, l))
-		return blockingcall(gp, libc.pthread_rwlock_clockwrlock(l, clock, abstime));
+		return nativewrite(gp, libc.pthread_rwlock_clockwrlock(l, clock, abstime));
 	return rwlock(gp, l, true, &d);
 }
 
@@ -364,7 +385,7 @@ pthread_rwlock_unlock(pthread_rwlock_t *l)
 	uint32_t v;
 
 	if(unlikely(native(gp, l)))
-		return libc.pthread_rwlock_unlock(l);
+		return nativeunlock(gp, l);
 	if((uint32_t)load_relaxed(&l->__data.__cur_writer) == gp->tid){
 		store_relaxed(&l->__data.__cur_writer, 0);
 		if(!cas(state(l), WRPHASE | WRLOCKED, 0))

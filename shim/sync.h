@@ -128,6 +128,17 @@ bool mutexadopt(pthread_mutex_t *m, struct semaroot *from, struct semawait *w);
 /* mutexownerdied frees the robust mutex m, if gp has it, for the next one to get EOWNERDEAD. */
 void mutexownerdied(struct g *gp, pthread_mutex_t *m);
 
+/* ---- pin.c; gp may be NULL ---- */
+
+/* pin is called before gp locks an object that other processes know its owner of, and unpin when that has failed or it has
+ * unlocked it. In runtime mode or not. */
+void pin(struct g *gp);
+void unpin(struct g *gp);
+/* pintid is the tid by which libc's functions know gp just now. */
+uint32_t pintid(struct g *gp);
+/* pinexit: gp ends. Robust mutexes that it has are marked. */
+void pinexit(struct g *gp);
+
 /* ---- robust.c ---- */
 
 /* __owner of a robust mutex, as in glibc */

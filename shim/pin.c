@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads that hold objects which other processes know them by.
+ *
+ * A process-shared mutex that is robust, recursive or checks errors, and a process-shared rwlock that is held to write,
+ * name their owner by its tid, to other processes and to the kernel. The tid of a G is made up; another process that runs
+ * under heddle has one with the same. So while a G has such an object it is locked to its M, its
+ * TCB has that one's tid, and the kernel is told its list of robust mutexes, not the M's.
+ *
+ * Libc does the rest, with its own functions; and if the process dies, the kernel.
+ */
+#include "sync.h"
+#include "tls.h"
+
+static __thread uint32_t pins __attribute__((tls_model("initial-exec"))); /* objects held; only the G */
+
+static void
+setrobustlist(uintptr_t tcb)
+{
+	if(tcblayout.robusthead != 0)
+		rawsyscall(SYS_set_robust_list, tcb + tcblayout.robusthead, sizeof(struct robust_list_head));
+}
+
+void
+pin(struct g *gp)
+{
+	if(gp == NULL || (gp->flags & GF_FOREIGN))
+		return;
+	rtenter(gp);
+	lockosthread(gp);
+	if(pins++ == 0){
+		tcbword(gp, tcblayout.tid, uint32_t) = (uint32_t)gp->m->tid;
+		setrobustlist(gp->fsbase);
+	}
+	rtexit(gp);
+}
+
+void
+unpin(struct g *gp)
+{
+	if(gp == NULL || (gp->flags & GF_FOREIGN) || pins == 0)
+		return; /* pins == 0: another thread has locked it */
+	rtenter(gp);
+	if(--pins == 0){
+		setrobustlist(gp->m->fsbase);
+		tcbword(gp, tcblayout.tid, uint32_t) = gp->tid;
+	}
+	unlockosthread(gp);
+	rtexit(gp);
+}
+
+uint32_t
+pintid(struct g *gp)
+{
+	return gp->flags & GF_FOREIGN ? gp->tid : tcbword(gp, tcblayout.tid, uint32_t);
+}
+
+/* What the kernel does for a thread that ends: marks the mutex m as having a dead owner. */
+static void
+markdead(pthread_mutex_t *m, uint32_t tid, bool inherit)
+{
+	uint32_t *word = (uint32_t *)&m->__data.__lock;
+	uint32_t v = load_relaxed(word);
+
+	do{
+		if((v & FUTEX_TID_MASK) != tid)
+			return;
+		if(inherit && (v & FUTEX_WAITERS)){
+			/* The kernel hands it on to a waiter, who is not told of the death. */
+			rawsyscall(SYS_futex, word, FUTEX_UNLOCK_PI, 0);
+			return;
+		}
+	}while(!__atomic_compare_exchange_n(word, &v, (v & FUTEX_WAITERS) | FUTEX_OWNER_DIED, false, __ATOMIC_SEQ_CST,
+	    __ATOMIC_RELAXED));
+	if(v & FUTEX_WAITERS)
+		rawsyscall(SYS_futex, word, FUTEX_WAKE, 1);
+}
+
+void
+pinexit(struct g *gp)
+{
+	uintptr_t head = gp->fsbase + tcblayout.robusthead;
+	uintptr_t link, next;
+	uint32_t tid = pintid(gp);
+
+	if(pins == 0)
+		return;
+	if(tcblayout.robusthead != 0){
+		for(link = *(uintptr_t *)head; (link & ~1UL) != head; link = next){
+			next = *(uintptr_t *)(link & ~1UL);
+			markdead((pthread_mutex_t *)((link & ~1UL) - offsetof(pthread_mutex_t, __data.__list.__next)), tid,
+			    link & 1);
+		}
+		*(uintptr_t *)head = head;
+	}
+	pins = 1;
+	unpin(gp);
+}
