@@ -8,7 +8,7 @@
  * blocks. So these are noted down once in each generation (ld.so counts the changes), and
  * copied here; dynamic blocks have been freed when the thread ended (tlsexit).
  *
- * Two blocks are left alone: libc's own, so that malloc's caches pass on, and heddle's.
+ * libc's own block is left alone, so that malloc's caches pass on.
  *
  * Why this is safe beside a dlopen. ld.so raises the generation before it initialises a new
  * static block in all threads on its lists, which ours are on, dead ones too. Who reads the old
@@ -75,7 +75,7 @@ notemodule(struct dl_phdr_info *info, size_t size, void *arg)
 	struct walk *w = arg;
 	const ElfW(Phdr) *ph = NULL;
 	struct dtv *dtv = tcbword(w->gp, w->cal->dtvp, struct dtv *);
-	uintptr_t at, tlsg = (uintptr_t)&tls_g - getfsbase() + w->gp->fsbase;
+	uintptr_t at;
 	struct block *b = &w->s->block[w->s->n];
 
 	for(int i = 0; i < info->dlpi_phnum; i++)
@@ -89,7 +89,7 @@ notemodule(struct dl_phdr_info *info, size_t size, void *arg)
 		return 0;
 	}
 	b->at = (ptrdiff_t)(at - w->gp->fsbase);
-	if(b->at == w->cal->libctls || (tlsg >= at && tlsg < at + ph->p_memsz))
+	if(b->at == w->cal->libctls)
 		return 0;
 	if(w->s->n + 1 == NBLOCKS || w->used + ph->p_filesz > IMAGESIZE){
 		w->full = true;
