@@ -188,7 +188,10 @@ struct g {
 	struct g *schedlink; /* next on a run queue, free list or glist; owned by the list */
 	uint64_t sigmask;    /* the program's mask for this G; the G itself writes */
 
-	const void *waitobj;  /* what it waits for, for dumps */
+	union {
+		const void *waitobj; /* what it waits for, for dumps */
+		void *libctls;       /* tls.c: libc's own TLS block of a dead G without a stack */
+	};
 	struct m *lockedm;    /* locked to this M, or NULL; only the G writes */
 	uint32_t syscalltick; /* entersyscall calls; only the G writes */
 	uint32_t exitstate;   /* join protocol, shim/thread.c; atomic */
@@ -205,13 +208,9 @@ struct g {
 		void *(*fn)(void *); /* until it has returned */
 		void *result;
 	};
-	union {
-		void *arg;
-		void *libctls; /* tls.c: libc's own TLS block of a dead G that has lost its stack */
-	};
+	void *arg; /* with GF_KSTART a struct kstart, which has the argument */
 	struct g *joiner;
 	uint64_t joinseq;
-	struct kstart *kstart; /* what its kernel thread is to have, or NULL; the creator's until the G starts */
 	char name[16]; /* plain: whoever sets a name while another reads it gets what it gets */
 
 	/* signal.c */
@@ -235,6 +234,7 @@ enum {
 	GF_USERSTACK = 4, /* stack given by the program */
 	GF_C11 = 8,       /* made by thrd_create: the result is an int */
 	GF_KERNEL = 16,   /* locked for good, and has changed its kernel thread; the G itself sets it */
+	GF_KSTART = 32,   /* starts on a kernel thread with attributes, shim/kthread.c */
 };
 
 struct glist {

@@ -112,6 +112,36 @@ tlsafterfork(struct g *gp, bool listed)
 		tcblink(gp);
 }
 
+/* ---- libc's blocks of Gs without stacks ---- */
+
+static struct {
+	struct mutex lock;
+	void **free; /* the first word of each links them */
+} blocks;
+
+static void *
+getblock(void)
+{
+	void **b;
+
+	lock(&blocks.lock);
+	if((b = blocks.free) != NULL)
+		blocks.free = *b;
+	unlock(&blocks.lock);
+	return b != NULL ? b : persistentalloc(cal.libctlssize, 16);
+}
+
+static void
+putblock(void *p)
+{
+	void **b = p;
+
+	lock(&blocks.lock);
+	*b = blocks.free;
+	blocks.free = b;
+	unlock(&blocks.lock);
+}
+
 /* ---- making, resetting and freeing ---- */
 
 static int
@@ -198,8 +228,11 @@ tlsnew(struct g *gp)
 		gp->fsbase = 0;
 		return EAGAIN;
 	}
-	if(gp->libctls != NULL)
+	if(gp->libctls != NULL){
 		memcpy((void *)(tcb + (uintptr_t)cal.libctls), gp->libctls, cal.libctlssize);
+		putblock(gp->libctls);
+		gp->libctls = NULL;
+	}
 	gp->tlsgen = (uint32_t)gen;
 	tcbstart(gp);
 	tcblink(gp);
@@ -247,8 +280,7 @@ tlsreset(struct g *gp)
 static void
 release(struct g *gp)
 {
-	if(gp->libctls == NULL)
-		gp->libctls = persistentalloc(cal.libctlssize, 16);
+	gp->libctls = getblock();
 	if(gp->libctls != NULL)
 		memcpy(gp->libctls, (void *)(gp->fsbase + (uintptr_t)cal.libctls), cal.libctlssize);
 	tcbunlink(gp);

@@ -158,10 +158,10 @@ newg(struct g *self, const struct startattr *a)
 static void
 kstart(struct g *gp)
 {
-	struct kstart *k = gp->kstart;
+	struct kstart *k = gp->arg;
 	int err = kstartapply(k);
 
-	gp->kstart = NULL;
+	gp->arg = k->arg;
 	k->err = err;
 	if(err != 0)
 		store_relaxed(&gp->exitstate, (gp->exitstate | JSTATE) + 1 + Jdetached);
@@ -188,7 +188,7 @@ gentry(struct g *gp)
 
 	privatelibc.ctypeinit();
 	errno = 0;
-	if(gp->kstart != NULL)
+	if(gp->flags & GF_KSTART)
 		kstart(gp);
 	if(__sigsetjmp_cancel(buf.__cancel_jmp_buf, 0) == 0){
 		__pthread_register_cancel(&buf);
@@ -218,7 +218,9 @@ kcreate(struct g *self, struct g *gp, struct kstart *k)
 {
 	k->creator = self;
 	k->seq = parkprep(self);
-	gp->kstart = k;
+	k->arg = gp->arg;
+	gp->arg = k;
+	gp->flags |= GF_KSTART;
 	newproc(gp);
 	parknointr(self, Wnone, NULL, NOTIME);
 	return k->err;

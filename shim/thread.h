@@ -90,6 +90,7 @@ struct kstart {
 	cpu_set_t cpus;
 	int policy;
 	struct sched_param param;
+	void *arg; /* the thread's */
 	struct g *creator;
 	uint64_t seq;
 	int err;
