@@ -335,6 +335,9 @@ top:
 	polluntil = checktimers(pp, 0, &ran);
 	if(pp->schedtick - pp->fairtick >= FAIRTICK){
 		pp->fairtick = pp->schedtick;
+		/* the network first: a G that only yields is always on the global queue */
+		if((gp = pollonce()) != NULL)
+			runqput(pp, gp, false);
 		if(load_relaxed(&sched.runq.n) != 0){
 			lock(&sched.lock);
 			gp = globrunqget(pp, 1);
@@ -342,8 +345,6 @@ top:
 			if(gp != NULL)
 				return gp;
 		}
-		if((gp = pollonce()) != NULL)
-			return gp;
 	}
 	if((gp = runqget(pp, inherit)) != NULL)
 		return gp;
