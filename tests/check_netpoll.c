@@ -1,0 +1,610 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The netpoller: breaking it, edges and batons, many waiters, time-outs, closing, numbers
+ * that are used again behind its back. Each test starts a runtime of its own.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gs.h"
+#include "netpoll.h"
+
+static const int procsof[] = {1, 2, 4, 16};
+
+static int fds[2];
+static uint32_t got;     /* atomic: bytes or tokens read */
+static uint32_t ended;   /* atomic: readers that ended */
+static uint32_t closed;  /* atomic: of these by WAKE_CLOSE */
+
+/* A blocking read of one byte, as the wrappers make it. r, 0 at the end, -1 closed, -2 time-out. */
+static int
+readbyte(int fd, int64_t deadline)
+{
+	struct g *gp = getg();
+	struct polldesc *pd;
+	uint32_t seq;
+	char b;
+	long r;
+	int w;
+
+	rtenter(gp);
+	pd = pollget(fd);
+	for(;;){
+		seq = pollseq(pd, POLLMODE_R);
+		if((r = rawsyscall(SYS_read, fd, &b, 1)) != -EAGAIN)
+			break;
+		w = pollblock(gp, pd, POLLMODE_R, seq, Wread, deadline);
+		if(w == WAKE_CLOSE || w == WAKE_TIMEOUT){
+			r = w == WAKE_CLOSE ? -1 : -2;
+			break;
+		}
+		if(w != POLL_RETRY)
+			ck_abort_msg("pollblock: %d", w);
+	}
+	pollpass(pd, POLLMODE_R);
+	rtexit(gp);
+	return (int)r;
+}
+
+static void
+openpipe(void)
+{
+	ck_assert_int_eq(pipe2(fds, O_NONBLOCK), 0);
+	pollreset(pollget(fds[0]), Knowait, PD_OWN);
+	pollreset(pollget(fds[1]), Knowait, PD_OWN);
+}
+
+static void
+waitfor(uint32_t *n, uint32_t v)
+{
+	while(load_acquire(n) < v)
+		yield();
+}
+
+/* Until n Gs are on queues. */
+static void
+waitparked(int n)
+{
+	while(load_acquire(&netpollwaiters) < n)
+		yield();
+}
+
+/* ---- the mechanism alone: no G waits ---- */
+
+static void *
+breaker(void *arg)
+{
+	usleep(20000);
+	netpollbreak();
+	return NULL;
+}
+
+/* Breaks netpoll(delay) from another thread; it must return long before delay is over. */
+static void
+breaksoon(int64_t delay)
+{
+	pthread_t th;
+	int64_t t = nanotime();
+
+	ck_assert_int_eq(pthread_create(&th, NULL, breaker, NULL), 0);
+	ck_assert_ptr_null(netpoll(delay).head);
+	ck_assert_int_lt(nanotime() - t, 5 * NSEC);
+	pthread_join(th, NULL);
+}
+
+static void
+makeinstance(void)
+{
+	struct polldesc *pd;
+
+	openpipe();
+	pd = pollget(fds[0]);
+	lock(&pd->lock);
+	ck_assert_int_eq(netpollctl(pd, false), 0);
+	unlock(&pd->lock);
+	ck_assert(netpollinited());
+}
+
+START_TEST(test_break_without_instance)
+{
+	ck_assert(!netpollinited());
+	breaksoon(100 * NSEC);
+	breaksoon(-1);
+	/* one that comes first is kept for the next blocking call */
+	netpollbreak();
+	netpollbreak();
+	netpoll(0);
+	netpoll(-1);
+	breaksoon(-1);
+}
+END_TEST
+
+START_TEST(test_break_of_epoll)
+{
+	makeinstance();
+	netpoll(-1); /* making the instance is a break */
+	breaksoon(100 * NSEC);
+	breaksoon(-1);
+	netpollbreak();
+	netpollbreak();
+	netpoll(0);
+	netpoll(-1);
+	breaksoon(-1);
+}
+END_TEST
+
+static void *
+maker(void *arg)
+{
+	usleep(20000);
+	makeinstance();
+	return NULL;
+}
+
+/* Who sleeps on the futex is moved to the instance once there is one. */
+START_TEST(test_instance_made_meanwhile)
+{
+	pthread_t th;
+
+	ck_assert_int_eq(pthread_create(&th, NULL, maker, NULL), 0);
+	netpoll(-1);
+	pthread_join(th, NULL);
+	ck_assert(netpollinited());
+	breaksoon(-1);
+}
+END_TEST
+
+START_TEST(test_delay)
+{
+	static const int64_t delays[] = {50 * USEC, 300 * USEC, 3 * MSEC};
+
+	for(int inst = 0; inst < 2; inst++){
+		for(size_t i = 0; i < nelem(delays); i++){
+			int64_t best = INT64_MAX;
+
+			for(int k = 0; k < 20; k++){
+				int64_t t = nanotime(), d;
+
+				netpoll(delays[i]);
+				d = nanotime() - t;
+				ck_assert_int_ge(d, delays[i]);
+				best = d < best ? d : best;
+			}
+			ck_assert_int_lt(best, delays[i] + 900 * USEC);
+		}
+		if(inst == 0){
+			makeinstance();
+			netpoll(-1);
+		}
+	}
+}
+END_TEST
+
+/* The runtime's descriptors are out of the way, and close-on-exec. */
+START_TEST(test_own_descriptors)
+{
+	int own[2], old;
+
+	makeinstance();
+	netpollfds(own);
+	for(int i = 0; i < 2; i++){
+		ck_assert_int_gt(own[i], 100);
+		ck_assert(netpollowns(own[i]));
+		ck_assert_int_eq(fcntl(own[i], F_GETFD), FD_CLOEXEC);
+	}
+	ck_assert(!netpollowns(-1));
+	ck_assert(!netpollowns(fds[0]));
+	netpoll(-1);
+	for(int i = 0; i < 2; i++){
+		old = own[i];
+		netpollyield(old);
+		ck_assert(!netpollowns(old));
+		ck_assert_int_eq(dup2(fds[0], old), old);
+		netpoll(-1); /* moving is a break */
+		breaksoon(-1);
+	}
+}
+END_TEST
+
+START_TEST(test_low_limit)
+{
+	struct rlimit rl = {20, 20};
+	int own[2];
+
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &rl), 0);
+	makeinstance();
+	netpollfds(own);
+	ck_assert_int_lt(own[1], 20);
+	netpoll(-1);
+	breaksoon(-1);
+}
+END_TEST
+
+/* ---- edges ---- */
+
+static void *
+reader(void *arg)
+{
+	int r;
+
+	while((r = readbyte(fds[0], NOTIME)) > 0)
+		add_fetch(&got, 1);
+	if(r == -1)
+		add_fetch(&closed, 1);
+	add_fetch(&ended, 1);
+	return NULL;
+}
+
+/* One byte a time, each by one of many readers: each edge has to wake somebody. */
+START_TEST(test_each_byte_wakes)
+{
+	enum { READERS = 20, BYTES = 2000 };
+
+	start(procsof[_i]);
+	openpipe();
+	for(int i = 0; i < READERS; i++)
+		spawn(reader, NULL);
+	for(uint32_t i = 1; i <= BYTES; i++){
+		ck_assert_int_eq(write(fds[1], "x", 1), 1);
+		waitfor(&got, i);
+	}
+	close(fds[1]);
+	waitall();
+	ck_assert_uint_eq(got, BYTES);
+	ck_assert_uint_eq(ended, READERS);
+	ck_assert_int_eq(netpollwaiters, 0);
+}
+END_TEST
+
+static void *
+readone(void *arg)
+{
+	ck_assert_int_eq(readbyte(fds[0], NOTIME), 1);
+	add_fetch(&got, 1);
+	return NULL;
+}
+
+/* Many bytes in one edge: the baton has to reach every reader. */
+START_TEST(test_baton)
+{
+	enum { READERS = 500 };
+	char b[READERS] = {0};
+
+	start(procsof[_i]);
+	openpipe();
+	for(int round = 0; round < 10; round++){
+		for(int i = 0; i < READERS; i++)
+			spawn(readone, NULL);
+		waitparked(READERS);
+		ck_assert_int_eq(write(fds[1], b, READERS), READERS);
+		waitall();
+	}
+	ck_assert_uint_eq(got, 10 * READERS);
+	ck_assert_int_eq(netpollwaiters, 0);
+}
+END_TEST
+
+static void *
+producer(void *arg)
+{
+	for(int i = 0; i < 3000; i++){
+		ck_assert_int_eq(write(fds[1], "xy", 1 + i % 2), 1 + i % 2);
+		if(i % 7 == 0)
+			yield();
+	}
+	return NULL;
+}
+
+/* Nothing waits for anything: edges come at every moment of a read. */
+START_TEST(test_edges_race)
+{
+	enum { READERS = 8 };
+
+	start(procsof[_i]);
+	openpipe();
+	ck_assert_int_gt(fcntl(fds[1], F_SETPIPE_SZ, 1 << 20), 0);
+	for(int i = 0; i < READERS; i++)
+		spawn(reader, NULL);
+	for(int i = 0; i < 4; i++)
+		spawn(producer, NULL);
+	waitfor(&got, 4 * 4500);
+	close(fds[1]);
+	waitall();
+	ck_assert_uint_eq(got, 4 * 4500);
+}
+END_TEST
+
+static void *
+impatient(void *arg)
+{
+	for(int i = 0; i < 300; i++){
+		int r = readbyte(fds[0], nanotime() + (int64_t)(rand() % 200) * USEC);
+
+		if(r == 0)
+			break; /* the end, before this one has tried often enough */
+		if(r == 1)
+			add_fetch(&got, 1);
+		else
+			ck_assert_int_eq(r, -2);
+	}
+	return NULL;
+}
+
+/* Waits whose time is up must not swallow an edge that was for another. */
+START_TEST(test_timeouts_race)
+{
+	enum { BYTES = 400 };
+
+	start(procsof[_i]);
+	openpipe();
+	spawn(reader, NULL);
+	for(int i = 0; i < 10; i++)
+		spawn(impatient, NULL);
+	for(uint32_t i = 1; i <= BYTES; i++){
+		ck_assert_int_eq(write(fds[1], "x", 1), 1);
+		waitfor(&got, i);
+	}
+	close(fds[1]);
+	waitall();
+	ck_assert_uint_eq(got, BYTES);
+	ck_assert_int_eq(netpollwaiters, 0);
+}
+END_TEST
+
+START_TEST(test_timeout_in_the_past)
+{
+	start(1);
+	openpipe();
+	ck_assert_int_eq(readbyte(fds[0], 1), -2);
+	ck_assert_int_eq(readbyte(fds[0], nanotime() + 2 * MSEC), -2);
+	ck_assert_int_eq(netpollwaiters, 0);
+}
+END_TEST
+
+/* ---- closing ---- */
+
+START_TEST(test_close_wakes_all)
+{
+	struct polldesc *pd;
+	struct g *gp;
+	uint32_t use;
+
+	start(procsof[_i]);
+	gp = getg();
+	for(uint32_t round = 1; round <= 20; round++){
+		openpipe();
+		for(int i = 0; i < 30; i++)
+			spawn(reader, NULL);
+		waitparked(30);
+		rtenter(gp);
+		pd = pollget(fds[0]);
+		use = pollclosing(pd);
+		rawsyscall(SYS_close, fds[0]);
+		pollclosed(pd, use);
+		rtexit(gp);
+		waitall();
+		ck_assert_uint_eq(closed, 30 * round);
+		close(fds[1]);
+	}
+	ck_assert_int_eq(netpollwaiters, 0);
+}
+END_TEST
+
+/* Closed and made anew without a word to the netpoller: nothing that is kept may be believed. */
+START_TEST(test_reuse_behind_our_back)
+{
+	int n;
+
+	start(procsof[_i]);
+	openpipe();
+	fetch_and(&pollget(fds[0])->flags, ~(uint32_t)PD_OWN);
+	n = fds[0];
+	for(uint32_t i = 1; i <= 50; i++){
+		spawn(readone, NULL);
+		waitparked(1);
+		ck_assert_int_eq(write(fds[1], "x", 1), 1);
+		waitall();
+		ck_assert_uint_eq(got, i);
+		close(fds[0]);
+		close(fds[1]);
+		ck_assert_int_eq(pipe2(fds, O_NONBLOCK), 0);
+		ck_assert_int_eq(fds[0], n);
+	}
+}
+END_TEST
+
+/* A dup keeps the description and its registration alive: close has to end that. */
+START_TEST(test_close_of_a_dup)
+{
+	struct polldesc *pd;
+	uint32_t use, rseq;
+	struct g *gp;
+	int d;
+
+	start(1);
+	gp = getg();
+	openpipe();
+	d = dup(fds[0]);
+	pd = pollget(d);
+	pollreset(pd, Knowait, 0);
+	ck_assert_int_eq(readbyte(d, nanotime() + MSEC), -2);
+	rtenter(gp);
+	use = pollclosing(pd);
+	close(d);
+	pollclosed(pd, use);
+	rtexit(gp);
+	rseq = pd->rseq;
+	ck_assert_int_eq(write(fds[1], "x", 1), 1);
+	for(int i = 0; i < 10; i++){
+		usleep(1000);
+		rtenter(gp);
+		netpoll(0);
+		rtexit(gp);
+	}
+	ck_assert_uint_eq(pd->rseq, rseq);
+	ck_assert_int_eq(readbyte(fds[0], NOTIME), 1);
+}
+END_TEST
+
+/* ---- many descriptors at once ---- */
+
+enum { NPIPES = 40 };
+static int many[NPIPES][2];
+
+static void *
+pollall(void *arg)
+{
+	struct g *gp = getg();
+	struct pollwait w[NPIPES];
+	struct pollfd p[NPIPES];
+	int n;
+
+	rtenter(gp);
+	for(;;){
+		for(int i = 0; i < NPIPES; i++){
+			p[i] = (struct pollfd){many[i][0], POLLIN, 0};
+			w[i].pd = pollget(many[i][0]);
+			w[i].events = POLLIN;
+			w[i].rseq = pollseq(w[i].pd, POLLMODE_R);
+			w[i].wseq = pollseq(w[i].pd, POLLMODE_W);
+		}
+		if((n = (int)rawsyscall(SYS_poll, p, NPIPES, 0)) > 0)
+			break;
+		ck_assert_int_eq(pollmany(gp, w, NPIPES, Wpoll, NULL, NOTIME), POLL_RETRY);
+	}
+	rtexit(gp);
+	add_fetch(&got, 1);
+	return NULL;
+}
+
+START_TEST(test_pollmany)
+{
+	char b;
+
+	start(procsof[_i]);
+	for(int i = 0; i < NPIPES; i++)
+		ck_assert_int_eq(pipe2(many[i], O_NONBLOCK), 0);
+	for(uint32_t round = 0; round < 200; round++){
+		int k = rand() % NPIPES;
+
+		/* waiters in poll are all woken */
+		for(int i = 0; i < 5; i++)
+			spawn(pollall, NULL);
+		if(round % 2 == 0)
+			waitparked(5 * NPIPES);
+		ck_assert_int_eq(write(many[k][1], "x", 1), 1);
+		waitall();
+		ck_assert_uint_eq(got, 5 * (round + 1));
+		ck_assert_int_eq(read(many[k][0], &b, 1), 1);
+	}
+	ck_assert_int_eq(netpollwaiters, 0);
+}
+END_TEST
+
+START_TEST(test_files_are_plain)
+{
+	struct g *gp;
+	struct polldesc *pd;
+	int fd, r;
+
+	start(1);
+	gp = getg();
+	fd = open("/proc/self/exe", O_RDONLY);
+	ck_assert_int_ge(fd, 0);
+	rtenter(gp);
+	pd = pollget(fd);
+	r = pollblock(gp, pd, POLLMODE_R, pollseq(pd, POLLMODE_R), Wread, NOTIME);
+	rtexit(gp);
+	ck_assert_int_eq(r, POLL_PLAIN);
+}
+END_TEST
+
+/* ---- the table ---- */
+
+START_TEST(test_table)
+{
+	ck_assert_ptr_null(pollfind(5));
+	ck_assert_ptr_nonnull(pollget(5));
+	ck_assert_ptr_eq(pollfind(5), pollget(5));
+	ck_assert_int_eq(pollget(5)->fd, 5);
+	ck_assert_int_eq(pollget(1048575)->fd, 1048575);
+	ck_assert_ptr_null(pollget(-1));
+	ck_assert_ptr_null(pollget(INT32_MAX));
+	ck_assert_ptr_null(pollfind(100000));
+}
+END_TEST
+
+static void
+countone(struct polldesc *pd, void *arg)
+{
+	int *n = arg;
+
+	ck_assert_int_ge(pd->fd, 10);
+	ck_assert_int_le(pd->fd, 2000);
+	++*n;
+}
+
+START_TEST(test_range)
+{
+	static const int at[] = {9, 10, 700, 2000, 2001, 90000};
+	int n = 0;
+
+	for(size_t i = 0; i < nelem(at); i++)
+		pollreset(pollget(at[i]), Ktcp, PD_OWN);
+	pollrange(10, 2000, countone, &n);
+	ck_assert_int_eq(n, 3);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("netpoll");
+	TCase *t;
+	SRunner *sr;
+	int n, k = nelem(procsof);
+
+	t = tcase_create("break");
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, test_break_without_instance);
+	tcase_add_test(t, test_break_of_epoll);
+	tcase_add_test(t, test_instance_made_meanwhile);
+	tcase_add_test(t, test_delay);
+	tcase_add_test(t, test_own_descriptors);
+	tcase_add_test(t, test_low_limit);
+	suite_add_tcase(s, t);
+	t = tcase_create("edges");
+	tcase_set_timeout(t, 60);
+	tcase_add_loop_test(t, test_each_byte_wakes, 0, k);
+	tcase_add_loop_test(t, test_baton, 0, k);
+	tcase_add_loop_test(t, test_edges_race, 0, k);
+	tcase_add_loop_test(t, test_timeouts_race, 0, k);
+	tcase_add_test(t, test_timeout_in_the_past);
+	suite_add_tcase(s, t);
+	t = tcase_create("close");
+	tcase_set_timeout(t, 60);
+	tcase_add_loop_test(t, test_close_wakes_all, 0, k);
+	tcase_add_loop_test(t, test_reuse_behind_our_back, 0, k);
+	tcase_add_test(t, test_close_of_a_dup);
+	suite_add_tcase(s, t);
+	t = tcase_create("many");
+	tcase_set_timeout(t, 60);
+	tcase_add_loop_test(t, test_pollmany, 0, k);
+	tcase_add_test(t, test_files_are_plain);
+	suite_add_tcase(s, t);
+	t = tcase_create("table");
+	tcase_add_test(t, test_table);
+	tcase_add_test(t, test_range);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	n = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return n != 0;
+}
