@@ -285,9 +285,22 @@ stopm(struct m *mp)
 	mp->nextp = NULL;
 }
 
+/* Is a G waiting on the queue of any P? */
+static bool
+anyrunq(void)
+{
+	for(int i = 0; i < gomaxprocs; i++)
+		if(!runqempty(allp[i]))
+			return true;
+	return false;
+}
+
 /*
  * handoffp finds pp, just released by an M that blocks, something to do: it has to
- * start an M in every case in which findrunnable would return a G.
+ * start an M in every case in which findrunnable would return a G. Go starts one that spins
+ * whenever no other does; we look first, since for a server of event loops each epoll_wait comes
+ * here. The look is made again when pp is on the idle list: a G queued before that is seen by it, and who
+ * queues one later sees an idle P (Dekker: pidleput, fence, queues; queue, fence in wakep, npidle).
  */
 void
 handoffp(struct p *pp)
@@ -296,13 +309,6 @@ handoffp(struct p *pp)
 
 	if(!runqempty(pp) || load_relaxed(&sched.runq.n) != 0){
 		startm(pp, false);
-		return;
-	}
-	/* nobody spins and no P is idle: others may have work that this P could steal */
-	if(gomaxprocs > 1 && load_acquire(&sched.nmspinning) + load_acquire(&sched.npidle) == 0 &&
-	   cas(&sched.nmspinning, 0, 1)){
-		store_relaxed(&sched.needspinning, 0);
-		startm(pp, true);
 		return;
 	}
 	lock(&sched.lock);
@@ -319,4 +325,7 @@ handoffp(struct p *pp)
 	unlock(&sched.lock);
 	if(when != 0)
 		wakenetpoller(when);
+	fence_seqcst();
+	if(gomaxprocs > 1 && anyrunq())
+		wakep();
 }
