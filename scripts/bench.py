@@ -55,6 +55,13 @@ def ending(status, stderr):
     return how + (": " + " | ".join(last) if last else "")
 
 
+def check_preloaded(stderr):
+    """A library that ld.so refuses, or that steps aside, leaves the native program: no figure of heddle's."""
+    for line in stderr.splitlines():
+        if "cannot be preloaded" in line or line.startswith("heddle: off"):
+            raise Failed("ran without heddle: " + line)
+
+
 class Bench:
     def __init__(self, directory, runtimes):
         self.directory = directory
@@ -78,6 +85,7 @@ class Bench:
                                   stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=case.timeout)
         except subprocess.TimeoutExpired as e:
             raise Failed(f"no end after {case.timeout} s") from e
+        check_preloaded(done.stderr)
         if done.returncode != 0:
             raise Failed(ending(done.returncode, done.stderr))
         return [(case.rename.get(m, m), value, unit) for m, value, unit in parse(done.stdout)]
@@ -97,9 +105,11 @@ class Bench:
             finally:
                 died = server.poll()
                 server.kill()
-            if died is not None:
-                stderr.seek(0)
-                raise Failed("server: " + ending(died, stderr.read()))
+            stderr.seek(0)
+            said = stderr.read()
+        check_preloaded(said)
+        if died is not None:
+            raise Failed("server: " + ending(died, said))
         if load.returncode != 0:
             raise Failed("load generator: " + ending(load.returncode, load.stderr))
         return [(f"echo:{case.connections}:{m}", value, unit) for m, value, unit in parse(load.stdout)]
