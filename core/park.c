@@ -16,6 +16,7 @@
 #include <linux/futex.h>
 
 #include "runtime.h"
+#include "sema.h"
 
 const char *const waitreasons[Wmax] = {
 	[Wnone] = "", [Wsleep] = "sleep", [Wmutex] = "mutex", [Wcond] = "cond", [Wrwlock] = "rwlock",
@@ -37,8 +38,11 @@ parkprep(struct g *gp)
 int
 claim(struct g *gp, uint64_t seq, enum wakewhy why)
 {
-	uint64_t w = load_relaxed(&gp->wakeword);
+	uint64_t w;
 
+	if(unlikely(why == WAKE_SIGNAL) && load_relaxed(&semasolo) && (getm() == NULL || getm()->p == NULL))
+		semaforeign(); /* see claimalone */
+	w = load_relaxed(&gp->wakeword);
 	for(;;){
 		if(w >> WSEQSHIFT != seq || ((w & WSTATE) != Wprep && (w & WSTATE) != Wparked))
 			return 0;
@@ -47,6 +51,22 @@ claim(struct g *gp, uint64_t seq, enum wakewhy why)
 		       __ATOMIC_RELAXED))
 			return (w & WSTATE) == Wparked ? 2 : 1;
 	}
+}
+
+/*
+ * claimalone is claim for WAKE_READY, without an atomic operation: by who has the only P, within semaalone() and
+ * semaleave(), of a G that waits on a queue of sema.c. Nobody else claims such a G then: timers are run by
+ * who has the P, and foreign threads, or a signal that somebody without a P brings, end being alone first.
+ */
+int
+claimalone(struct g *gp, uint64_t seq)
+{
+	uint64_t w = load_relaxed(&gp->wakeword);
+
+	if(w >> WSEQSHIFT != seq || ((w & WSTATE) != Wprep && (w & WSTATE) != Wparked))
+		return 0;
+	store_relaxed(&gp->wakeword, seq << WSEQSHIFT | (uint64_t)WAKE_READY << WWHYSHIFT | Wclaimed);
+	return (w & WSTATE) == Wparked ? 2 : 1;
 }
 
 static enum wakewhy
@@ -69,6 +89,19 @@ parkabort(struct g *gp, enum wakewhy *why)
 	return false;
 }
 
+/* Wprep -> Wparked. False if it has been claimed. Alone, and in a wait that only who is alone can end, it has not. */
+static inline bool
+setparked(struct g *gp, uint64_t w)
+{
+	uint64_t new = (w & ~(uint64_t)WSTATE) | Wparked;
+
+	if(gp->waitreason < Wmutex || gp->waitreason > Wfutex || !semaenter())
+		return cas(&gp->wakeword, w, new);
+	store_relaxed(&gp->wakeword, new);
+	semaleave();
+	return true;
+}
+
 /* On g0: the G's stack is saved; make it claimable, or run it on if it has been claimed. */
 static void
 park0(struct g *gp)
@@ -80,7 +113,7 @@ park0(struct g *gp)
 	gp->status = Gwaiting;
 	store_relaxed(&mp->curg, NULL);
 	gp->m = NULL;
-	if((w & WSTATE) != Wprep || !cas(&gp->wakeword, w, (w & ~(uint64_t)WSTATE) | Wparked))
+	if((w & WSTATE) != Wprep || !setparked(gp, w))
 		execute(mp, gp, true);
 	/* from here on gp may run elsewhere; only attn, which is type-stable, is looked at */
 	if(intr && unlikely(load_relaxed(&gp->attn) & (ATTN_SIGNAL | ATTN_CANCEL)) &&

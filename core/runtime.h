@@ -457,6 +457,7 @@ bool parkabort(struct g *gp, enum wakewhy *why);
 /* claim returns 0 if that wait is over, 1 if the G has not switched yet (nothing else to do), 2 if the
  * caller now owns the parked G and must ready() it or glistpush() and injectglist() it. Any thread. */
 int claim(struct g *gp, uint64_t seq, enum wakewhy why);
+int claimalone(struct g *gp, uint64_t seq); /* see park.c; sema.c's */
 /* ready makes a G whose claim returned 2 runnable. Any thread: a G in runtime mode, an M on g0, sysmon, foreign. */
 void ready(struct g *gp);
 static inline bool

@@ -222,7 +222,7 @@ semawake(struct semaroot *root, struct semawait *w, struct glist *list)
 	uint64_t seq = w->seq;
 
 	semadequeue(root, w);
-	switch(claim(gp, seq, WAKE_READY)){
+	switch(root->solo ? claimalone(gp, seq) : claim(gp, seq, WAKE_READY)){
 	case 0:
 		return false;
 	case 2:

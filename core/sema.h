@@ -110,17 +110,32 @@ extern uint32_t semabusy; /* buckets held that way; who holds the P */
 void semainit(void);      /* in rtinit, when gomaxprocs is known */
 void semaforeign(void);   /* a foreign thread is going to use this */
 
+/* semaenter says that the caller, which has a P, is alone, and stays so until semaleave. */
 static inline bool
-semaalone(struct semaroot *root)
+semaenter(void)
 {
 	if(!load_relaxed(&semasolo))
 		return false;
 	store_relaxed(&semabusy, semabusy + 1);
 	compiler_barrier(); /* pairs with heavybarrier in semaforeign */
-	if(unlikely(!load_relaxed(&semasolo))){
-		store_relaxed(&semabusy, semabusy - 1);
+	if(likely(load_relaxed(&semasolo)))
+		return true;
+	store_relaxed(&semabusy, semabusy - 1);
+	return false;
+}
+
+static inline void
+semaleave(void)
+{
+	compiler_barrier();
+	store_release(&semabusy, semabusy - 1); /* pairs with the load in semaforeign */
+}
+
+static inline bool
+semaalone(struct semaroot *root)
+{
+	if(!semaenter())
 		return false;
-	}
 	root->solo = true;
 	return true;
 }
@@ -153,8 +168,7 @@ semaunlock(struct semaroot *root)
 {
 	if(root->solo){
 		root->solo = false;
-		compiler_barrier();
-		store_release(&semabusy, semabusy - 1); /* pairs with the load in semaforeign */
+		semaleave();
 	}else{
 		unlock(&root->lock);
 	}
