@@ -5,7 +5,9 @@
  * The descriptor's kind says how to try without blocking: MSG_DONTWAIT for sockets (socket.c),
  * RWF_NOWAIT for pipes and the like, poll() first for those that know neither; files
  * and what polling cannot stand for are read and written in the kernel. O_NONBLOCK is
- * never set. The attempts are made in runtime mode: they do not block, so nothing need be told.
+ * never set. Attempts on sockets are made in runtime mode: they do not block, so nothing need be told.
+ * Those on pipes may block all the same: the kernel waits for the pipe's lock, which a splice from an empty
+ * socket into the pipe holds. So sysmon must be able to take the P.
  *
  * A descriptor that is known to have O_NONBLOCK goes straight to the kernel: if that
  * was wrong, an M blocks, and sysmon hands its P off.
@@ -100,7 +102,8 @@ nowait(struct xfer *x)
 
 	for(;;){
 		w.seq = pollseq(x->pd, (enum pollmode)w.mode);
-		r = rawsyscall(x->write ? SYS_pwritev2 : SYS_preadv2, x->pd->fd, x->v.iov, x->v.cnt, -1L, -1L, RWF_NOWAIT);
+		r = iononblock(x->gp, rawsyscall(x->write ? SYS_pwritev2 : SYS_preadv2, x->pd->fd, x->v.iov, x->v.cnt, -1L,
+		    -1L, RWF_NOWAIT));
 		if(r == -EAGAIN){
 			if((e = iowait(&w)) == IO_RETRY)
 				continue;
