@@ -1,367 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pthread_mutex_*.
- *
- * The lock word is glibc's:
- *
- *	0  free
- *	1  locked
- *	2  locked, and someone waits
- *
- * or, in a mutex that is robust or has priority inheritance, 0, the owner's tid, the owner's tid with
- * FUTEX_WAITERS; and FUTEX_OWNER_DIED, which is free, too. (Gs have no kernel priority to
- * inherit. libc's functions would hand the tid to the kernel, which does not know it.)
- *
- * Locking a free mutex is one compare-and-swap, and so is unlocking one that nobody
- * waits for. All else happens under the lock of the mutex's bucket in sema.c, in which
- * a word of the last kind does not change but by who holds that lock.
- *
- * Unlocking with waiters sets the word to 0 and wakes the first one, which then has to
- * fight for the mutex like everybody: who runs now gets it at once, as in glibc. To hand it
- * over would make all others wait until the woken one has been scheduled, again and again.
- * A waiter that is beaten goes back to the front of the queue; if it has waited
- * for a millisecond by then the next unlock does hand the mutex to it, and yields: as in
- * Go, nobody starves.
- *
- * No wake-up is lost: if there are entries in the queue and the bucket is unlocked then
- *
- *	(a) the word says so, and the holder's unlock will come here, or
- *	(b) a waiter that was woken with SW_MORE set is on its way. It either gets the
- *	    mutex, and sets the word to "someone waits", or queues again, which does the same.
- *
- * A waiter queues only after it has marked the word (a). An unlock takes an entry off: if that was the last
- * one nothing is claimed any more, and if not the woken waiter is told so (b). A waiter whose time is up
- * or that has a signal to handle was not woken by an unlock (one of the two claims fails, and
- * the unlock takes the next), so it has nothing to pass on.
- *
- * The mutex may be destroyed and its memory be unmapped as soon as another thread can have got and released
- * it: after the store that frees the word nothing but its address is used.
+ * pthread_mutex_*: the fast paths, the kinds, and those mutexes that are libc's. See mutexwait.c for the rest.
  */
-#include "sync.h"
-
-#define STARVENS MSEC /* after which a mutex is handed over */
-#define SPINS    60   /* looks at the word before parking, with several Ps */
-
-/* bits of __kind, as in glibc */
-enum {
-	KTYPE = 3,
-	KNORMAL = 0,
-	KRECURSIVE = 1,
-	KERRORCHECK = 2,
-	KROBUST = 16,
-	KINHERIT = 32,
-	KPROTECT = 64,
-	KSHARED = 128,
-	KTID = KROBUST | KINHERIT, /* the word holds a tid */
-	KNATIVE = KPROTECT | KSHARED, /* also of a destroyed one, whose kind is -1 */
-};
-
-static inline uint32_t *
-lockword(pthread_mutex_t *m)
-{
-	return (uint32_t *)&m->__data.__lock;
-}
-
-static inline int
-kindof(const pthread_mutex_t *m)
-{
-	return load_relaxed(&m->__data.__kind);
-}
-
-/* The word's value when gp holds m, and nobody waits. */
-static inline uint32_t
-ownword(const struct g *gp, const pthread_mutex_t *m)
-{
-	return kindof(m) & KTID ? gp->tid : 1;
-}
-
-/* The word v, of a locked mutex, with the mark that someone waits. */
-static inline uint32_t
-withwaiters(const pthread_mutex_t *m, uint32_t v)
-{
-	return kindof(m) & KTID ? v | FUTEX_WAITERS : 2;
-}
-
-/* isfree says that v is the word of a mutex that can be taken. */
-static inline bool
-isfree(uint32_t v)
-{
-	return (v & ~(uint32_t)FUTEX_OWNER_DIED) == 0;
-}
-
-/* holds says that gp has m, which is of a kind that is to know. */
-static inline bool
-holds(const struct g *gp, pthread_mutex_t *m)
-{
-	if(kindof(m) & KTID)
-		return (load_relaxed(lockword(m)) & FUTEX_TID_MASK) == gp->tid;
-	return (uint32_t)load_relaxed(&m->__data.__owner) == gp->tid;
-}
+#include "mutex.h"
 
 bool
 mutexnative(const pthread_mutex_t *m)
 {
 	return kindof(m) & KNATIVE;
-}
-
-/* grab takes m if it is free; with others waiting if mark is set. What it holds then must be finished by got. */
-static bool
-grab(struct g *gp, pthread_mutex_t *m, bool mark)
-{
-	uint32_t *word = lockword(m);
-	uint32_t own = ownword(gp, m);
-	uint32_t v = load_relaxed(word);
-
-	if(mark)
-		own = withwaiters(m, own);
-	while(isfree(v)){
-		if(!__atomic_compare_exchange_n(word, &v, own, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-			continue;
-		if(unlikely(v & FUTEX_OWNER_DIED))
-			m->__data.__owner = OWNERINCONSISTENT;
-		return true;
-	}
-	return false;
-}
-
-static void freeword(struct g *gp, pthread_mutex_t *m, bool yield);
-
-/* got: gp has grabbed m, or m was handed over. 0, EOWNERDEAD, or ENOTRECOVERABLE: then m is free again. */
-static int
-got(struct g *gp, pthread_mutex_t *m, unsigned users)
-{
-	if((kindof(m) & KTYPE) == KRECURSIVE)
-		m->__data.__count = 1;
-	if(unlikely(kindof(m) & KROBUST)){
-		if(m->__data.__owner == OWNERLOST){
-			m->__data.__count = 0;
-			freeword(gp, m, false);
-			return ENOTRECOVERABLE;
-		}
-		robustadd(m);
-		if(m->__data.__owner == OWNERINCONSISTENT)
-			return EOWNERDEAD; /* the dead one's use of it goes on */
-	}
-	m->__data.__owner = (int)gp->tid;
-	m->__data.__nusers += users;
-	return 0;
-}
-
-/* trytake locks m if that can be done at once. EBUSY if not, else what pthread_mutex_lock returns. */
-static int
-trytake(struct g *gp, pthread_mutex_t *m, unsigned users)
-{
-	int type = kindof(m) & KTYPE;
-
-	if((type == KRECURSIVE || type == KERRORCHECK) && holds(gp, m)){
-		if(type == KERRORCHECK)
-			return EDEADLK;
-		if(m->__data.__count + 1 == 0)
-			return EAGAIN;
-		m->__data.__count++;
-		return 0;
-	}
-	return grab(gp, m, false) ? got(gp, m, users) : EBUSY;
-}
-
-/*
- * spin watches a locked mutex for a moment: true if it has got it. Worth it only if the holder runs on another
- * P, and gp keeps nothing else from running.
- */
-static bool
-spin(struct g *gp, pthread_mutex_t *m)
-{
-	struct m *mp = gp->m;
-	int i;
-
-	if(gomaxprocs == 1 || mp == NULL || mp->p == NULL || !runqempty(mp->p))
-		return false;
-	if(load_relaxed(&sched.npidle) + load_relaxed(&sched.nmspinning) + 1 >= gomaxprocs)
-		return false;
-	for(i = 0; i < SPINS; i++){
-		if(isfree(load_relaxed(lockword(m))) && grab(gp, m, false))
-			return true;
-		cpurelax();
-	}
-	return false;
-}
-
-/*
- * queueup gets m or puts w on its queue. Before that it marks the word, so that the unlock comes to the
- * bucket, whose lock it has to wait for. True if m is got.
- */
-static bool
-queueup(struct g *gp, pthread_mutex_t *m, struct semawait *w, bool front)
-{
-	struct semaroot *root = semalock(w->key);
-	uint32_t *word = lockword(m);
-	uint32_t v;
-
-	do{
-		if(grab(gp, m, semafirst(root, w->key) != NULL)){
-			semaunlock(root);
-			return true;
-		}
-		v = load_relaxed(word);
-	}while(isfree(v) || (v != withwaiters(m, v) && !cas(word, v, withwaiters(m, v))));
-	w->seq = parkprep(gp);
-	semaenqueue(root, w, front);
-	semaunlock(root);
-	return false;
-}
-
-/* woken: an unlock has woken w. True if gp has m now. */
-static bool
-woken(struct g *gp, pthread_mutex_t *m, struct semawait *w)
-{
-	if((w->flags & SW_HANDOFF) || grab(gp, m, w->flags & SW_MORE))
-		return true;
-	if(w->since != 0 && nanotime() - w->since >= STARVENS)
-		w->flags |= SW_STARVING;
-	return false;
-}
-
-/*
- * locksleep waits for m, in runtime mode. waswoken: w has been on m's queue, and was woken.
- * 0, or ETIMEDOUT.
- */
-static int
-locksleep(struct g *gp, pthread_mutex_t *m, struct deadline *d, struct semawait *w, bool waswoken)
-{
-	struct semaroot *root;
-	enum wakewhy why;
-
-	for(;;){
-		if(waswoken && woken(gp, m, w))
-			return 0;
-		if(w->since == 0)
-			w->since = nanotime();
-		if(queueup(gp, m, w, waswoken))
-			return 0;
-		why = semasleep(gp, Wmutex, m, d);
-		waswoken = why == WAKE_READY;
-		if(waswoken)
-			continue;
-		if((root = semacancel(w)) != NULL)
-			semaunlock(root);
-		if(why == WAKE_SIGNAL)
-			runhandlers(gp);
-		else if(deadlinepast(d))
-			return ETIMEDOUT;
-	}
-}
-
-/* All but the fast path of locking. d is NULL, or its when is not yet set: ts is looked at only if we have to wait. */
-static noinline int
-mutexlock(struct g *gp, pthread_mutex_t *m, struct deadline *d)
-{
-	struct semawait w;
-	int r;
-
-	r = trytake(gp, m, 1);
-	if(r != EBUSY)
-		return r;
-	if(d && (r = deadlineset(d)) != 0)
-		return r;
-	rtenter(gp);
-	r = 0;
-	if(!spin(gp, m)){
-		semawaitinit(&w, gp, (uintptr_t)m);
-		r = locksleep(gp, m, d, &w, false);
-	}
-	if(r == 0)
-		r = got(gp, m, 1);
-	rtexit(gp);
-	return r;
-}
-
-/*
- * wakenext frees m, with left as its word, and wakes the first waiter. True if the mutex has been handed over: then
- * the caller had better yield. As in glibc, a mutex that was not locked stays as it is, and one
- * that another thread holds is unlocked.
- */
-static bool
-wakenext(pthread_mutex_t *m, uint32_t left)
-{
-	struct glist list = {0};
-	struct semawait *w;
-	struct semaroot *root = semalock((uintptr_t)m);
-	uint32_t *word = lockword(m);
-	bool handoff = false, found = false;
-	uint32_t own, v;
-
-	while(isfree(v = load_relaxed(word)) || v != withwaiters(m, v)){
-		if(isfree(v) || cas(word, v, left)){
-			semaunlock(root);
-			return false;
-		}
-	}
-	while(!found && (w = semafirst(root, (uintptr_t)m)) != NULL){
-		if(w->next)
-			w->flags |= SW_MORE;
-		else
-			w->flags &= ~SW_MORE;
-		handoff = (w->flags & SW_STARVING) && left == 0;
-		if(handoff){
-			/* Before the claim: from then on it may be unlocked. */
-			own = ownword(w->gp, m);
-			store_release(word, w->next ? withwaiters(m, own) : own);
-			w->flags |= SW_HANDOFF;
-		}
-		found = semawake(root, w, &list);
-	}
-	handoff &= found;
-	if(!handoff)
-		store_release(word, left);
-	semaunlock(root);
-	if(found)
-		semaready(&list);
-	else
-		kernelwake(word, 1);
-	return handoff;
-}
-
-/* freeword frees m, which gp has disowned. In runtime mode or not; yield: it may yield. */
-static void
-freeword(struct g *gp, pthread_mutex_t *m, bool yield)
-{
-	if(cas(lockword(m), ownword(gp, m), 0))
-		return;
-	rtenter(gp);
-	if(wakenext(m, 0) && yield && !(gp->flags & GF_FOREIGN))
-		gosched();
-	rtexit(gp);
-}
-
-void
-mutexownerdied(struct g *gp, pthread_mutex_t *m)
-{
-	if(!holds(gp, m))
-		return;
-	rtenter(gp);
-	wakenext(m, FUTEX_OWNER_DIED);
-	rtexit(gp);
-}
-
-/* disown checks that gp may unlock m and undoes got. 0; EBUSY: it stays locked by gp; or an error. */
-static int
-disown(struct g *gp, pthread_mutex_t *m, unsigned users)
-{
-	int type = kindof(m) & KTYPE;
-	bool robust = kindof(m) & KROBUST;
-	bool lost = robust && m->__data.__owner == OWNERINCONSISTENT;
-
-	if((type == KRECURSIVE || type == KERRORCHECK || robust) && !holds(gp, m))
-		return EPERM;
-	if(type == KERRORCHECK && isfree(load_relaxed(lockword(m))))
-		return EPERM;
-	if(type == KRECURSIVE && --m->__data.__count != 0)
-		return lost ? ENOTRECOVERABLE : EBUSY;
-	if(robust)
-		robustremove(m);
-	m->__data.__owner = lost ? OWNERLOST : 0;
-	m->__data.__nusers -= users;
-	return 0;
 }
 
 /* ---- libc's mutexes ---- */
@@ -398,6 +44,8 @@ nativeunlock(struct g *gp, pthread_mutex_t *m)
 	return r;
 }
 
+/* ---- for condition variables ---- */
+
 int
 mutexrelease(struct g *gp, pthread_mutex_t *m, unsigned users)
 {
@@ -405,9 +53,9 @@ mutexrelease(struct g *gp, pthread_mutex_t *m, unsigned users)
 
 	if(mutexnative(m))
 		return nativeunlock(gp, m);
-	r = disown(gp, m, users);
+	r = mutexdisown(gp, m, users);
 	if(r == 0)
-		freeword(gp, m, false);
+		mutexfree(gp, m, false);
 	return r == EBUSY ? 0 : r;
 }
 
@@ -429,55 +77,30 @@ nativeretake(struct g *gp, pthread_mutex_t *m)
 int
 mutexretake(struct g *gp, pthread_mutex_t *m, struct semawait *w)
 {
-	struct semawait own;
 	int r;
 
 	if(mutexnative(m))
 		return nativeretake(gp, m);
-	if(w == NULL){
-		r = trytake(gp, m, 0);
-		if(r != EBUSY)
-			return r;
-		if(!spin(gp, m)){
-			semawaitinit(&own, gp, (uintptr_t)m);
-			locksleep(gp, m, NULL, &own, false);
-		}
-	}else{
-		locksleep(gp, m, NULL, w, true);
-	}
-	return got(gp, m, 0);
+	if(w == NULL && (r = mutextake(gp, m, 0)) != EBUSY)
+		return r;
+	return mutexwait(gp, m, 0, NULL, w);
 }
 
-/*
- * Whoever signals usually holds the mutex, and what it wakes could only go to sleep again on another P. So
- * the waiter goes from one queue to the other, and the unlock wakes it. (With one P it would not
- * run before that anyway, so this is not called.)
- */
-bool
-mutexadopt(pthread_mutex_t *m, struct semaroot *from, struct semawait *w)
+/* All but the fast path of locking. d is NULL, or its when is not yet set: ts is looked at only if we have to wait. */
+static noinline int
+mutexlock(struct g *gp, pthread_mutex_t *m, struct deadline *d)
 {
-	struct semaroot *to = semarootof((uintptr_t)m);
-	uint32_t *word = lockword(m);
-	bool ok = true;
-	uint32_t v;
+	int r;
 
-	if(isfree(load_relaxed(word)) || mutexnative(m))
-		return false;
-	/* We hold a lock of the same kind: only try, so that two who do this cannot wait for each other. */
-	if(to != from && !sematrylockroot(to))
-		return false;
-	do
-		v = load_relaxed(word);
-	while(!isfree(v) && v != withwaiters(m, v) && !cas(word, v, withwaiters(m, v)));
-	if(isfree(v)){
-		ok = false;
-	}else{
-		w->flags |= SW_MOVED;
-		semarequeue(from, to, w, (uintptr_t)m);
-	}
-	if(to != from)
-		semaunlock(to);
-	return ok;
+	r = mutextake(gp, m, 1);
+	if(r != EBUSY)
+		return r;
+	if(d && (r = deadlineset(d)) != 0)
+		return r;
+	rtenter(gp);
+	r = mutexwait(gp, m, 1, d, NULL);
+	rtexit(gp);
+	return r;
 }
 
 /* ---- the interposed functions ---- */
@@ -520,7 +143,7 @@ pthread_mutex_trylock(pthread_mutex_t *m)
 
 	if(gp == NULL || mutexnative(m))
 		return nativelock(gp, m, libc.pthread_mutex_trylock(m));
-	r = trytake(gp, m, 1);
+	r = mutextake(gp, m, 1);
 	return r == EDEADLK && !(kindof(m) & KTID) ? EBUSY : r;
 }
 
@@ -558,16 +181,16 @@ unlockother(struct g *gp, pthread_mutex_t *m)
 		gp = syncgslow();
 	if(gp == NULL || mutexnative(m))
 		return nativeunlock(gp, m);
-	r = disown(gp, m, 1);
+	r = mutexdisown(gp, m, 1);
 	if(r == 0)
-		freeword(gp, m, true);
+		mutexfree(gp, m, true);
 	return r == EBUSY ? 0 : r;
 }
 
 static noinline void
 unlockmarked(struct g *gp, pthread_mutex_t *m)
 {
-	freeword(gp, m, true);
+	mutexfree(gp, m, true);
 }
 
 EXPORT int
