@@ -83,7 +83,7 @@ dumpstack(int fd, struct g *gp)
 void
 dumpgs(int fd, const char *why)
 {
-	rtprint(fd, "heddle: %s: %d goroutines, %d Ps, %d kernel threads\n", why, load_relaxed(&sched.ngs), gomaxprocs,
+	rtprint(fd, "heddle: %s: %d goroutines, %d Ps, %d kernel threads\n", why, ngs(), gomaxprocs,
 	    load_relaxed(&sched.mcount));
 	textrangesinit();
 	for(struct g *gp = load_acquire(&allgs); gp != NULL; gp = gp->alllink){
@@ -114,7 +114,7 @@ checkdead(void)
 {
 	static bool said;
 
-	if(sched.nmidle != sched.mcount || sched.npidle != gomaxprocs || sched.runq.n != 0 || sched.ngs == 0 ||
+	if(sched.nmidle != sched.mcount || sched.npidle != gomaxprocs || sched.runq.n != 0 || ngs() == 0 ||
 	   options.deadlock == DEADLOCK_OFF || said || load_relaxed(&sched.nforeign) != 0 || netpollanywaiters() ||
 	   load_relaxed(&sched.sigwake) || timesleepuntil() != 0 || sighandlers())
 		return;

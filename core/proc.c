@@ -213,12 +213,29 @@ ginitstack(struct g *gp, uintptr_t top, void (*fn)(struct g *))
 	gp->sp = (uintptr_t)sp;
 }
 
+/*
+ * Counts Gs that start and end. With one P who holds it counts by itself: a locked instruction would wait for all the
+ * cache misses of a thread that has just been made. Two that end at the same time must not both believe that
+ * the other one is left, so with more Ps it has to be one.
+ */
+int32_t
+glive(int32_t d)
+{
+	struct m *mp = getm();
+
+	if(gomaxprocs == 1 && mp != NULL && mp->p != NULL){
+		store_relaxed(&sched.ngs1, sched.ngs1 + d);
+		return ngs();
+	}
+	return add_fetch(&sched.ngs, d) + load_relaxed(&sched.ngs1);
+}
+
 void
 newproc(struct g *gp)
 {
 	if(gp->goid == 0)
 		gp->goid = newgoid();
-	add_fetch(&sched.ngs, 1);
+	glive(1);
 	gp->status = Gwaiting;
 	ready(gp);
 }
@@ -238,7 +255,6 @@ goexit0(struct g *gp)
 		gp->lockedm = NULL;
 		gp->nlocked = 0;
 	}
-	add_fetch(&sched.ngs, -1);
 	fn(gp);
 	if(unlikely(mp->dirty))
 		mretire(mp);

@@ -352,7 +352,7 @@ struct sched {
 	struct glist gfree;             /* gflock */
 	struct glist gfnostack;         /* those without a stack; gflock */
 	uint64_t goidgen;               /* atomic */
-	int32_t ngs;                    /* Gs that are not dead; atomic */
+	int32_t ngs, ngs1;              /* Gs that have not ended, in two parts: atomic, and counted by the only P */
 	struct mutex blocklock;
 	int32_t nblocked;               /* Ms in entersyscallblock; blocklock */
 	int32_t maxblocked;             /* blocklock */
@@ -365,6 +365,13 @@ enum { SYSMON_AWAKE = 0, SYSMON_RESTS = 1, SYSMON_DEEP = 2 };
 enum { SIGWAKE_SIGNAL = 1, SIGWAKE_DUMP = 2 };
 
 extern struct sched sched;
+
+static inline int32_t
+ngs(void)
+{
+	return load_relaxed(&sched.ngs) + load_relaxed(&sched.ngs1);
+}
+
 extern struct p *allp[MAXPROCS];
 extern int32_t gomaxprocs;
 extern struct g *allgs;   /* newest first, append only: load_acquire */
@@ -477,6 +484,8 @@ void gopreempt(void);                       /* yield to everybody */
 void sleepuntil(struct g *gp, int64_t when); /* park on a timer, not interruptible */
 /* newproc makes a new G (locks == 1, laid out by ginitstack) runnable. Any thread in runtime mode or foreign. */
 void newproc(struct g *gp);
+/* glive adds d to the count of Gs and returns it. newproc counts a G in; who calls goexit counts it out before. */
+int32_t glive(int32_t d);
 /* goexit leaves gp for good; fn(gp) runs on g0, when gp's stack is no longer in use, then schedule(). */
 noreturn void goexit(struct g *gp, void (*fn)(struct g *));
 noreturn void schedule(struct m *);

@@ -168,7 +168,7 @@ entersyscallblock(struct g *gp)
 	blockacquire(gp);
 	store_relaxed(&gp->syscalltick, gp->syscalltick + 1);
 	store_relaxed(&gp->insyscall, 1);
-	if(sched.ngs > 1 || load_relaxed(&sched.runq.n) != 0 || !runqempty(gp->m->p)){
+	if(ngs() > 1 || load_relaxed(&sched.runq.n) != 0 || !runqempty(gp->m->p)){
 		pp = releasep(gp->m);
 		store_relaxed(&gp->retake, RETAKE_TAKEN);
 		handoffp(pp);

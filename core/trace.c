@@ -52,7 +52,7 @@ schedtrace(void)
 	    "blocked=%d blockqueue=%d gs=%d runqueue=%u [",
 	    (long)((now - start) / MSEC), gomaxprocs, load_relaxed(&sched.npidle), load_relaxed(&sched.mcount) + 1,
 	    load_relaxed(&sched.nmspinning), load_relaxed(&sched.needspinning), load_relaxed(&sched.nmidle),
-	    load_relaxed(&sched.nblocked), load_relaxed(&sched.nblockq), load_relaxed(&sched.ngs),
+	    load_relaxed(&sched.nblocked), load_relaxed(&sched.nblockq), ngs(),
 	    load_relaxed(&sched.runq.n));
 	for(int i = 0; i < gomaxprocs && n < (int)sizeof b - 16; i++)
 		n += fmtbuf(b + n, sizeof b - (size_t)n, "%s%u", i ? " " : "", runqlen(allp[i]));

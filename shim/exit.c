@@ -58,6 +58,18 @@ exit0(struct g *gp)
 	joinended(gp);
 }
 
+/* Counts gp out: is it the last thread? */
+static bool
+last(struct g *gp)
+{
+	int32_t n;
+
+	rtenter(gp);
+	n = glive(-1);
+	rtexit(gp);
+	return n == 0;
+}
+
 noreturn void
 threadexit(struct g *gp)
 {
@@ -65,10 +77,10 @@ threadexit(struct g *gp)
 	if(!(gp->flags & GF_MAIN))
 		privatelibc.calltlsdtors();
 	tsdexit(gp);
-	if(add_fetch(&nthreads, -1) == 0)
+	if(last(gp))
 		exit(0);
 	gp->sigmask = ~0ULL; /* a signal for the process goes to another thread */
-	fetch_or(&tcbword(gp, tcblayout.cancelhandling, uint32_t), TCB_EXITING);
+	tcbword(gp, tcblayout.cancelhandling, uint32_t) |= TCB_EXITING; /* whoever cancels it now may be lost */
 	robustexit(gp);
 	if(!(gp->flags & GF_MAIN)){
 		cleanlibc(gp);

@@ -116,7 +116,7 @@ bool interrupted(struct g *gp, bool mayrestart);
 static inline bool
 alone(void)
 {
-	return load_relaxed(&sched.ngs) <= 1;
+	return ngs() <= 1;
 }
 
 /* cancelpoint: where the program's thread may be cancelled. User mode. */

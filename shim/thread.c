@@ -13,8 +13,6 @@
 
 enum { MINREST = 2048 }; /* of a stack, below TCB and TLS, as in glibc */
 
-uint32_t nthreads;
-
 /* What pthread_create makes of its attributes. */
 struct startattr {
 	size_t size, guard;
@@ -59,7 +57,6 @@ pthread_setattr_default_np(const pthread_attr_t *attr)
 void
 threadinit(void)
 {
-	nthreads = 1;
 	maing->exitstate = Jrun;
 	getdefaults();
 	nameinit(maing);
@@ -253,7 +250,6 @@ create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *ar
 	setmask(gp, self, &a);
 	store_relaxed(&gp->exitstate, (gp->exitstate | JSTATE) + 1 + (a.detached ? Jdetached : Jrun));
 	ginitstack(gp, tlsstacktop(gp), gentry);
-	add_fetch(&nthreads, 1);
 	*thp = gp->fsbase;
 	rtenter(self);
 	if(a.k.what != 0)

@@ -21,7 +21,6 @@ extern struct privatelibc {
 } privatelibc;
 
 /* ---- thread.c ---- */
-extern uint32_t nthreads; /* threads of the program that have not ended, main among them; atomic */
 void threadinit(void);
 
 /* ---- exit.c ---- */

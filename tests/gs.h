@@ -81,6 +81,7 @@ entry(struct g *gp)
 	add_fetch(&live, -1);
 	tlsexit(gp);
 	rtenter(gp);
+	glive(-1);
 	goexit(gp, dead);
 }
 
