@@ -95,6 +95,38 @@ mentry(void *arg)
 }
 
 /*
+ * A kernel thread inherits affinity, priority, capabilities, seccomp filters and more from the one that makes it. So a
+ * dirty M has sysmon make the thread, which is as the process was when it made its first thread (Go: proc.go
+ * startTemplateThread).
+ *
+ *   dirty M                      sysmon
+ *   push mp on newms             sysmonwait = RESTS
+ *   fence                        fence
+ *   sysmonwait != AWAKE: wake    newms not empty: do not rest
+ */
+static struct m *newms; /* atomic; those that sysmon shall make, by schedlink */
+
+static void
+asksysmon(struct m *mp)
+{
+	struct m *old;
+
+	do{
+		old = load_relaxed(&newms);
+		mp->schedlink = old;
+	}while(!cas(&newms, old, mp));
+	fence_seqcst();
+	sysmonwake();
+}
+
+bool
+newmswait(void)
+{
+	fence_seqcst();
+	return load_relaxed(&newms) != NULL;
+}
+
+/*
  * Makes the kernel thread of mp, which has its nextp. On a G's stack libc is called with the M's TCB in
  * force, as the new thread inherits from it.
  */
@@ -102,8 +134,13 @@ static int
 newosthread(struct m *mp)
 {
 	struct g *gp = getg();
+	struct m *self = getm();
 	int e;
 
+	if(self != NULL && self->dirty){
+		asksysmon(mp);
+		return 0;
+	}
 	if(gp != NULL && !(gp->flags & GF_FOREIGN)){
 		setfsbase(gp->m->fsbase);
 		e = host->newthread(mentry, mp, MSTACK);
@@ -142,6 +179,20 @@ newosthreadfailed(struct m *mp, struct p *pp, bool spinning, int e)
 	unlock(&sched.lock);
 	if(spinning)
 		add_fetch(&sched.nmspinning, -1);
+}
+
+/* makenewms makes the threads that dirty Ms asked for. On sysmon. */
+void
+makenewms(void)
+{
+	struct m *mp = load_relaxed(&newms) != NULL ? xchg(&newms, NULL) : NULL, *next;
+	int e;
+
+	for(; mp != NULL; mp = next){
+		next = mp->schedlink;
+		if((e = newosthread(mp)) != 0)
+			newosthreadfailed(mp, mp->nextp, mp->spinning, e);
+	}
 }
 
 /*

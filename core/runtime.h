@@ -546,6 +546,8 @@ void pidleput(struct p *); /* sched.lock */
 struct p *pidleget(void);  /* sched.lock */
 void procinit(int n);
 void startm(struct p *, bool spinning);
+void makenewms(void); /* sysmon's part in starting Ms */
+bool newmswait(void);
 void stopm(struct m *);
 void handoffp(struct p *);
 struct m *mnew(void); /* sched.lock */

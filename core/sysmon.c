@@ -6,7 +6,8 @@
  *   - takes the P of a G that stayed in a system call for a whole round;
  *   - asks a G that ran for a slice (10 ms) to yield, by flag and signal;
  *   - takes the P of one that did not yield, or that blocks in a call nobody knows;
- *   - polls the network if nobody did for 10 ms; starts an M for an overdue timer.
+ *   - polls the network if nobody did for 10 ms; starts an M for an overdue timer;
+ *   - makes kernel threads for Ms that must not make them themselves (m.c newosthread).
  * With all Ps idle it sleeps until pidleget() wakes it: an idle process has no wakeups.
  *
  * Taking a P from a G in user mode
@@ -278,6 +279,12 @@ rest(int64_t delay)
 	}
 	noteclear(&sched.sysmonnote);
 	store_release(&sched.sysmonwait, SYSMON_RESTS);
+	if(newmswait()){
+		/* as below: a waker may be on its way */
+		if(!cas(&sched.sysmonwait, SYSMON_RESTS, SYSMON_AWAKE))
+			notesleep(&sched.sysmonnote, NOTIME, false);
+		return true;
+	}
 	if(notesleep(&sched.sysmonnote, nanotime() + delay, false))
 		return true;
 	if(!cas(&sched.sysmonwait, SYSMON_RESTS, SYSMON_AWAKE))
@@ -328,6 +335,7 @@ sysmon(void *arg)
 			delay = MSEC;
 			asleep = 0;
 		}
+		makenewms();
 		now = nanotime();
 		if(retake(now) || pollnetwork(now))
 			idle = 0;

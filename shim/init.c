@@ -79,7 +79,6 @@ newthread(void *(*fn)(void *), void *arg, size_t stacksize)
 		return e;
 	pthread_attr_setstacksize(&attr, stacksize);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	kthreadattr(&attr);
 	e = makethread(&attr, &th, fn, arg);
 	pthread_attr_destroy(&attr);
 	return e;
@@ -141,7 +140,6 @@ start(void)
 		return false;
 	}
 	threadinit();
-	kthreadinit();
 	return true;
 }
 

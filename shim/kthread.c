@@ -129,29 +129,6 @@ kstartapply(const struct kstart *k)
 	return result(r);
 }
 
-/* What the process started with: for kernel threads made by one that has been changed. */
-static struct kstart process;
-
-void
-kthreadinit(void)
-{
-	memset(&process.cpus, 0, sizeof process.cpus);
-	rawsyscall(SYS_sched_getaffinity, 0, sizeof process.cpus, &process.cpus);
-	process.policy = (int)rawsyscall(SYS_sched_getscheduler, 0);
-	rawsyscall(SYS_sched_getparam, 0, &process.param);
-}
-
-void
-kthreadattr(pthread_attr_t *attr)
-{
-	if(tls_m == NULL || !tls_m->dirty)
-		return;
-	pthread_attr_setaffinity_np(attr, sizeof process.cpus, &process.cpus);
-	pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
-	pthread_attr_setschedpolicy(attr, process.policy);
-	pthread_attr_setschedparam(attr, &process.param);
-}
-
 /* ---- pthread_... ---- */
 
 EXPORT int

@@ -97,8 +97,5 @@ struct kstart {
 void kstartparse(struct kstart *, const pthread_attr_t *);
 void kstartinherit(struct kstart *, struct g *creator);
 int kstartapply(const struct kstart *); /* on the new thread, in runtime mode */
-void kthreadinit(void);
-/* kthreadattr keeps what the current kernel thread has of its own from an M that it makes. */
-void kthreadattr(pthread_attr_t *);
 
 #endif

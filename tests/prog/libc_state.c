@@ -28,7 +28,7 @@ work(void *arg)
 	time_t when = 86400L * 365 * id + 3600 * id;
 
 	_res.retrans = 1000 + id;	/* &_res is by thread */
-	for(int k = 0; k < 60; k++) {
+	for(int k = 0; k < 20; k++) {
 		/* strerror's buffer for unknown errors is the thread's own. */
 		char *e = strerror(10000 + id);
 		pause_(k);
