@@ -512,6 +512,7 @@ size_t stackmapsize(size_t size, size_t guardsize);
 int stackalloc(struct g *gp, size_t size, size_t guardsize);
 void stackguard(struct g *gp, size_t guardsize); /* changes a dead G's guard */
 void stackfree(struct g *gp);                    /* of a dead G after tlsfree */
+void stacktrim(struct g *gp);                    /* at the end of gp, on it */
 void stackscavenge(int64_t now);                 /* sysmon, about once a second */
 bool stackspare(void);                           /* would stackscavenge find something, now or soon? */
 
@@ -573,6 +574,7 @@ void sysmonwake(void);
 int64_t checktimers(struct p *, int64_t now, bool *ran); /* runs what is due; returns the next when, 0 for none */
 void wakenetpoller(int64_t when);
 int64_t timesleepuntil(void);
+void stacktrim(struct g *gp);                    /* at the end of gp, on it */
 void stackscavenge(int64_t now); /* stack.c; on sysmon: gives long unused pages back */
 int cgroupquota(void);           /* CPUs the cgroup's quota allows, rounded up; 0 for no limit */
 void schedtrace(void);           /* one SCHED line to the log, with scheddetail all Ps, Ms and Gs */

@@ -19,7 +19,8 @@
  * never share a page of the page table (4 KiB a stack). Huge pages would commit 2 MiB
  * by the first touch and are forbidden here.
  *
- * Who holds a slot. A dead G keeps its stack and waits in gfget's caches. The scavenger takes
+ * Who holds a slot. A dead G keeps its stack, cut to the usual depth (stacktrim), and waits in
+ * gfget's caches. The scavenger takes
  * Gs that have long not been used from the global one, gives their stacks
  * back (stackfree) and returns the Gs without. A region of which no slot is in use is unmapped,
  * page tables and all; else only the slot's pages are given back.
@@ -35,6 +36,7 @@ enum {
 	GUARD_REMOVE = 103,
 	FIRSTSLOTS = 4,
 	NBUCKET = 64,
+	TRIMDEPTH = 64 << 10,
 	RETAIN = 64,       /* dead Gs on the global list that keep their stacks, at least */
 	SCAVENGEMAX = 4096, /* Gs a turn */
 	SCAVENGETURNS = 5, /* turns that a G must have been spare for */
@@ -334,7 +336,42 @@ stackfree(struct g *gp)
 	}
 }
 
-/* ---- the scavenger ---- */
+/* ---- giving pages back ---- */
+
+typedef uint64_t vec __attribute__((vector_size(16), may_alias));
+
+/*
+ * A page that has never been written reads as zeroes, from one page that all such share and which is in the
+ * cache. Half of it is looked at, which few frames can jump over.
+ */
+static bool
+written(uintptr_t page)
+{
+	const vec *v = (const vec *)page, *end = v + PAGE / 2 / sizeof *v;
+	vec a = {0}, b = {0};
+
+	for(; v < end; v += 4){
+		a |= v[0] | v[1];
+		b |= v[2] | v[3];
+	}
+	a |= b;
+	return (a[0] | a[1]) != 0;
+}
+
+/*
+ * The thread that ends here may have been deep in its stack, whose pages would stay with the dead G. To ask
+ * the kernel would cost more than all the rest of a thread's end; so one page is looked at that only deep stacks
+ * reach. (One that jumped over it with a large array keeps its pages until the G is scavenged.)
+ */
+void
+stacktrim(struct g *gp)
+{
+	uintptr_t probe = (gp->stack.hi - TRIMDEPTH) & ~(PAGE - 1);
+
+	if(gp->stack.hi - gp->stack.lo < 4 * TRIMDEPTH || !written(probe))
+		return;
+	rawsyscall(SYS_madvise, gp->stack.lo, probe + PAGE - gp->stack.lo, MADV_DONTNEED);
+}
 
 /*
  * Called by sysmon about once a second. A G is spare when the global list has not been

@@ -84,6 +84,8 @@ threadexit(struct g *gp)
 	robustexit(gp);
 	if(!(gp->flags & GF_MAIN)){
 		cleanlibc(gp);
+		if(gp->stacksize != 0)
+			stacktrim(gp);
 		tlsexit(gp);
 	}
 	rtenter(gp);

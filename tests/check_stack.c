@@ -238,6 +238,50 @@ START_TEST(test_guard_mprotect)
 }
 END_TEST
 
+static size_t
+resident(struct g *gp)
+{
+	static unsigned char v[8192 * KB / PAGE];
+	size_t n = 0, pages = (gp->stack.hi - gp->stack.lo) / PAGE;
+
+	ck_assert_int_eq(mincore((void *)gp->stack.lo, pages * PAGE, v), 0);
+	for(size_t i = 0; i < pages; i++)
+		n += v[i] & 1;
+	return n;
+}
+
+/* Uses so much of a stack as calls do: every 500 bytes a word. */
+static void
+use(struct g *gp, size_t depth)
+{
+	for(uintptr_t p = gp->stack.hi - 8; p > gp->stack.hi - depth; p -= 504)
+		*(volatile uint64_t *)(p & ~7UL) = p;
+}
+
+/* The pages of a deep stack go when the thread ends, those that every thread uses stay. */
+START_TEST(test_trim)
+{
+	struct g *gp = newg(8192 * KB, PAGE);
+
+	for(int i = 0; i < 3; i++){
+		use(gp, 40 * KB);
+		ck_assert_uint_eq(resident(gp), 10);
+		stacktrim(gp);
+		ck_assert_uint_ge(resident(gp), 10);
+		use(gp, 4000 * KB);
+		ck_assert_uint_ge(resident(gp), 1000);
+		stacktrim(gp);
+		ck_assert_uint_le(resident(gp), 16);
+		ck_assert_uint_ge(resident(gp), 10);
+		rawsyscall(SYS_madvise, gp->stack.lo, gp->stack.hi - gp->stack.lo, MADV_DONTNEED);
+	}
+	gp = newg(64 * KB, PAGE);
+	use(gp, 64 * KB);
+	stacktrim(gp);
+	ck_assert_uint_eq(resident(gp), 16); /* not worth it */
+}
+END_TEST
+
 START_TEST(test_guard_off)
 {
 	struct g *gp;
@@ -265,6 +309,7 @@ main(void)
 	tcase_add_test(tc, test_absurd);
 	tcase_add_test(tc, test_limit);
 	tcase_add_test(tc, test_guard_mprotect);
+	tcase_add_test(tc, test_trim);
 	tcase_add_test(tc, test_guard_off);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
