@@ -104,7 +104,7 @@ await(struct rnd *r, int fd, short ev)
 		EQ(poll(p + 1, 1, -1), 1);
 		break;
 	case 1:
-		EQ(poll(p, 3, 20000), 2);
+		CHECK(poll(p, 3, 20000) >= 1); /* one, if it became ready between the looks at the two */
 		break;
 	case 2:
 		EQ(ppoll(p, 2, &ts, NULL), 1);

@@ -52,8 +52,9 @@ kinds(void)
 	char b;
 	struct pollfd f[6] = { { -1, POLLIN, 9 }, { p[0], POLLIN, 0 }, { -77, POLLOUT, 9 }, { q[0], POLLIN, 0 }, { p[0], POLLIN | POLLOUT, 0 }, { p[0], 0, 9 } };
 	pthread_t t = spawn(kick, V(p[1]));
-	EQ(poll(f, 6, -1), 2);
+	CHECK(poll(f, 6, -1) >= 1); /* one, if the byte came between the looks at the two */
 	join(t);
+	EQ(poll(f, 6, -1), 2);
 	EQ(f[0].revents, 0);
 	EQ(f[1].revents, POLLIN);
 	EQ(f[2].revents, 0);
