@@ -567,6 +567,7 @@ void exitsyscall(struct g *gp);
 /* For calls known to block: the P is handed off at once. Queues (blockq) when kernel threads run out. */
 void entersyscallblock(struct g *gp);
 void exitsyscallblock(struct g *gp);
+bool handoffquiet(struct g *gp); /* entersyscallblock would leave the P idle, without waking anybody */
 
 /* ---- sysmon.c, preempt.c ---- */
 void sysmonstart(void);

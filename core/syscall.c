@@ -160,6 +160,12 @@ blockrelease(void)
 		ready(gp);
 }
 
+bool
+handoffquiet(struct g *gp)
+{
+	return runqempty(gp->m->p) && load_relaxed(&sched.runq.n) == 0;
+}
+
 void
 entersyscallblock(struct g *gp)
 {

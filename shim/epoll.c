@@ -7,6 +7,7 @@
  * wait in the kernel: one call when there are events, two when there are none, with the P handed
  * off in between (left to sysmon, it would be taken after 20 us, at a higher price). Those beyond
  * that number park: a program with an epoll descriptor a thread needs no kernel thread for each.
+ * Where no G waits for the P there is one call in any case.
  *
  * Waiters on one epoll descriptor pass the baton, as with accept: the kernel gives
  * the nested instance no new edge for events that are left on the list.
@@ -76,7 +77,8 @@ epcall(struct epcall *c, int ms)
 	long r;
 
 	if(counted || alone() || c->n <= 0 || pd == NULL){
-		r = rawsyscall(SYS_epoll_wait, c->ep, c->ev, c->n, 0);
+		/* with nobody to hand the P to, giving it up and taking it again costs less than a look */
+		r = handoffquiet(c->gp) ? 0 : rawsyscall(SYS_epoll_wait, c->ep, c->ev, c->n, 0);
 		if(r == 0)
 			r = ms >= -1 ? iosyscallblock(c->gp, rawresult(libc.epoll_wait(c->ep, c->ev, c->n, ms)))
 				     : iosyscallblock(c->gp, epkernel(c, deadlinens(c->timeout)));
