@@ -518,7 +518,8 @@ bool stackspare(void);                           /* would stackscavenge find som
 
 /* ---- tls.c (layout of the TCB: tls.h); user mode or no G at all ---- */
 struct tlsops;
-/* tlsinit finds out how libc's threads look, on the main thread. ENOSYS after a line on the log if it cannot. */
+/* tlsinit finds out how libc's threads look, on the main thread. ENOSYS after a line on the log if it cannot; EAGAIN if
+ * it may be tried again. */
 int tlsinit(const struct tlsops *);
 int tlsnew(struct g *gp);    /* a TCB and TLS at the top of gp->stack; sets fsbase and tid; 0 or EAGAIN */
 void tlsreset(struct g *gp); /* makes a dead G's as new, with another tid */

@@ -348,6 +348,8 @@ tlsinit(const struct tlsops *ops)
 {
 	const char *why = tlscalibrate(ops, &tcblayout, &cal);
 
+	if(why == tlscalagain)
+		return EAGAIN;
 	if(why != NULL){
 		rtlog("off: this libc's threads are not understood (%s); every thread stays a kernel thread", why);
 		return ENOSYS;

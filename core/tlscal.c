@@ -34,6 +34,7 @@ static const struct tlsops *ops;
 static struct tcblayout *lay;
 static struct tlscal *cal;
 static const char *bad;
+const char tlscalagain[] = "no thread can be made now";
 
 static void *
 need(const char *name)
@@ -316,12 +317,12 @@ rundonor(void)
 	int e;
 
 	if(p < 0 && p > -4096){
-		bad = "no memory";
+		bad = tlscalagain;
 		return;
 	}
 	d.stack = (uintptr_t)p;
 	if((e = ops->runthread((void *)p, DONORSTACK, donor, &d)) != 0)
-		bad = e == EAGAIN ? "no thread can be made" : "stack of a thread";
+		bad = e == EAGAIN || e == ENOMEM ? tlscalagain : "stack of a thread";
 	if(bad == NULL){
 		lay->stackblock = at = findword(cal->image, d.stack);
 		lay->stackblocksize = at + 8;
@@ -351,6 +352,7 @@ tlscalibrate(const struct tlsops *o, struct tcblayout *l, struct tlscal *c)
 	lay = l;
 	cal = c;
 	bad = NULL;
+	cal->nreloc = cal->robust0 = cal->robust1 = cal->robusthead = 0;
 	readdb();
 	readfuncs();
 	if(bad == NULL)
@@ -361,8 +363,8 @@ tlscalibrate(const struct tlsops *o, struct tcblayout *l, struct tlscal *c)
 		readgeneration();
 	if(bad == NULL)
 		readtls();
-	if(bad == NULL && (cal->image = persistentalloc(lay->size, 64)) == NULL)
-		bad = "no memory";
+	if(bad == NULL && cal->image == NULL && (cal->image = persistentalloc(lay->size, 64)) == NULL)
+		bad = tlscalagain;
 	if(bad == NULL)
 		rundonor();
 	return bad;

@@ -53,7 +53,9 @@ bool tlsquickreset(struct g *gp, const struct tlscal *);
 bool tlsnodynamic(struct g *gp, const struct tlscal *);
 
 /* ---- tlscal.c ---- */
-/* tlscalibrate fills both in; NULL, or in a few words what is not as expected. */
+/* tlscalibrate fills both in; NULL, or in a few words what is not as expected. It returns tlscalagain if only memory or
+ * a thread was lacking. */
+extern const char tlscalagain[];
 const char *tlscalibrate(const struct tlsops *, struct tcblayout *, struct tlscal *);
 
 #endif

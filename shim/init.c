@@ -104,7 +104,7 @@ static const struct tlsops tlsops = {.sym = libcsym, .runthread = runthread};
 
 /* ---- the runtime's start ---- */
 
-static enum { NOTYET, UP, OFF } state; /* atomic; main alone changes it */
+static enum state { NOTYET, UP, OFF } state; /* atomic; main alone changes it */
 
 static bool
 privatesyms(void)
@@ -115,11 +115,14 @@ privatesyms(void)
 	return privatelibc.ctypeinit != NULL && privatelibc.calltlsdtors != NULL && privatelibc.resnclose != NULL;
 }
 
+/* The first time: what does not change from one attempt to the next. */
 static bool
-start(void)
+prepare(void)
 {
-	int e;
+	static bool done;
 
+	if(done)
+		return true;
 	if(getauxval(AT_SECURE)){
 		rtlog("off: the program has more rights than its user");
 		return false;
@@ -133,14 +136,25 @@ start(void)
 		rtlog("off: this libc is too old or not glibc");
 		return false;
 	}
-	if(tlsinit(&tlsops) != 0)
-		return false;
+	return done = true;
+}
+
+/* Without memory or a thread for it, it is tried again at the next pthread_create; this one will fail in libc. */
+static enum state
+start(void)
+{
+	int e;
+
+	if(!prepare())
+		return OFF;
+	if((e = tlsinit(&tlsops)) != 0)
+		return e == EAGAIN ? NOTYET : OFF;
 	if((e = rtinit(&hostops)) != 0){
 		rtlog("off: the runtime cannot start (error %d); every thread stays a kernel thread", e);
-		return false;
+		return OFF;
 	}
 	threadinit();
-	return true;
+	return UP;
 }
 
 bool
@@ -150,7 +164,7 @@ bootstrap(void)
 
 	if(load_acquire(&state) == NOTYET && rawsyscall(SYS_gettid) == rawsyscall(SYS_getpid)){
 		store_relaxed(&state, OFF); /* a thread that start() makes is libc's */
-		store_release(&state, start() ? UP : OFF);
+		store_release(&state, start());
 		errno = e;
 	}
 	return load_acquire(&state) == UP;
