@@ -8,14 +8,14 @@
 struct shared {
 	pthread_mutex_t m;
 	pthread_cond_t c;
-	sem_t sem, go;
+	sem_t sem, go, finish;
 	pthread_rwlock_t rw;
 	int flag;
 };
 
 static struct shared *s;
 static _Atomic long beats;
-static _Atomic int stop, done;
+static _Atomic int stop, done, timedout;
 
 static void *
 beat(void *arg)
@@ -33,6 +33,7 @@ onmutex(void *arg)
 	struct timespec ts = deadline(CLOCK_REALTIME, 10 * MS);
 
 	EQ(pthread_mutex_timedlock(&s->m, &ts), ETIMEDOUT);
+	timedout++;
 	OK(pthread_mutex_lock(&s->m));
 	while(!s->flag)
 		OK(pthread_cond_wait(&s->c, &s->m));
@@ -48,6 +49,7 @@ onsem(void *arg)
 
 	EQ(sem_timedwait(&s->sem, &ts), -1);
 	EQ(errno, ETIMEDOUT);
+	timedout++;
 	while(sem_wait(&s->sem) != 0)
 		;
 	done++;
@@ -60,6 +62,7 @@ onrw(void *arg)
 	struct timespec ts = deadline(CLOCK_REALTIME, 10 * MS);
 
 	EQ(pthread_rwlock_timedrdlock(&s->rw, &ts), ETIMEDOUT);
+	timedout++;
 	OK(pthread_rwlock_rdlock(&s->rw));
 	OK(pthread_rwlock_unlock(&s->rw));
 	done++;
@@ -72,7 +75,8 @@ child(void)
 	OK(pthread_mutex_lock(&s->m));
 	OK(pthread_rwlock_wrlock(&s->rw));
 	EQ(sem_post(&s->go), 0);
-	msleep(150);
+	while(sem_wait(&s->finish) != 0)
+		;
 	s->flag = 1;
 	OK(pthread_cond_broadcast(&s->c));
 	OK(pthread_mutex_unlock(&s->m));
@@ -106,6 +110,7 @@ main(void)
 	OK(pthread_rwlock_init(&s->rw, &ra));
 	EQ(sem_init(&s->sem, 1, 0), 0);
 	EQ(sem_init(&s->go, 1, 0), 0);
+	EQ(sem_init(&s->finish, 1, 0), 0);
 	pid = fork();
 	CHECK(pid >= 0);
 	if(pid == 0)
@@ -115,10 +120,17 @@ main(void)
 		;
 	for(int i = 0; i < 9; i++)
 		t[i] = spawn(i % 3 == 0 ? onmutex : i % 3 == 1 ? onsem : onrw, NULL);
-	msleep(60);
-	was = beats;
+	while(timedout < 9)
+		msleep(1);
 	msleep(30);
-	CHECK(beats > was);	/* nine threads wait in the kernel, this one runs */
+	was = beats;
+	for(int64_t t0 = nowns(); beats == was;) {
+		/* nine threads wait in the kernel, this one runs */
+		CHECK(nowns() - t0 < 20 * SEC);
+		msleep(1);
+	}
+	EQ(done, 0);
+	EQ(sem_post(&s->finish), 0);
 	for(int i = 0; i < 9; i++)
 		join(t[i]);
 	EQ(done, 9);
