@@ -76,6 +76,7 @@ mnew(void)
 		mp->alllink = allm;
 		store_release(&allm, mp); /* pairs with readers of allm */
 	}
+	mp->sigmask = ~0ULL; /* until it runs a G; see sigmask.c */
 	sched.mcount++;
 	return mp;
 }

@@ -214,9 +214,10 @@ struct g {
 	char name[16]; /* plain: whoever sets a name while another reads it gets what it gets */
 
 	/* signal.c */
-	uint64_t sigpending; /* atomic: thread-directed signals that wait */
-	void *sigdata;       /* alternate stack */
-	uint32_t nsig;       /* program's handlers run so far */
+	struct sigdata *sigdata; /* what few Gs have (sig.h): made at need, kept by dead Gs */
+	uint16_t nsig;           /* counts the program's handlers that ran; only the G */
+	uint8_t nsigintr;        /* of these, those without SA_RESTART; only the G */
+	uint8_t sigclass;        /* sigmask.c */
 
 	/* stack.c and tls.c; who makes or frees the G */
 	uint32_t tidindex;     /* its part of the fake tid, given for good */
@@ -287,7 +288,9 @@ struct m {
 	uint32_t id;
 	int32_t tid;         /* the kernel's */
 	uint64_t fastrand;
-	uint64_t sigmask;    /* what the kernel has for this thread; only the M */
+	uint64_t sigmask;    /* what the kernel has for this thread; the M writes, see sigmask.c */
+	uint32_t signalpending; /* atomic: a kick is on its way */
+	int32_t sigreraise;  /* signal that its G is sending to it in sigdeliver, 0 none; only that G */
 	uintptr_t gsignal;   /* signal stack's lowest address */
 	size_t gsignalsize;
 	int64_t cpulast;     /* sysmon's: the thread's CPU clock when last looked at */
@@ -591,17 +594,40 @@ bool netpollanywaiters(void);
 struct glist netpoll(int64_t delay);
 void netpollbreak(void); /* makes a blocked netpoll return. Async-signal-safe. */
 
-/* ---- signal.c ---- */
+/* ---- signal.c, sigqueue.c, sigmask.c, fork.c ---- */
+struct sigaction;
 void siginit(void);
-void minitsignals(struct m *);   /* signal stack and mask; on the new M */
-void munitsignals(struct m *); /* the reverse; on the M, all signals stay blocked */
-bool sigdispatch(struct m *);  /* on g0 with a P: routes signals that handlers queued; true if a G became runnable */
+void minitsignals(struct m *);   /* signal stack; on the new M, whose signals are all blocked */
+void munitsignals(struct m *);   /* the reverse; all signals stay blocked */
+bool sigdispatch(struct m *);    /* finds a G for each signal that waits for one; true if there was any. On g0, sysmon or in runtime mode */
 /* sigdeliver runs the handlers of gp's pending deliverable signals, in user mode, on gp's stack; locks == 1. It
  * returns whether all those that ran had SA_RESTART (gp->nsig tells whether any did). */
 bool sigdeliver(struct g *);
-bool sighandlers(void);        /* does the program have a handler, so that a signal could wake a G? */
+bool sighandlers(void);          /* does the program have a handler, so that a signal could wake a G? */
 void sigmaskfor(struct m *, struct g *); /* on g0, before gogo: brings the kernel's mask in line */
-void sigmaskidle(struct m *);  /* on g0, before blocking: lets through what some G can take */
+void sigmaskidle(struct m *);    /* on g0, before blocking */
+void sigsysmonstart(void);       /* on sysmon: it takes the signals that no running G can */
+void sigmasksysmon(void);        /* on sysmon, each round and before it sleeps long */
+void sigginit(struct g *gp, uint64_t mask); /* gives a new G its mask, before newproc */
+void siggexit(struct g *);       /* gp's last moments, in user mode: it takes no more signals */
+/* setsigmask sets the caller's mask; runtime mode. It returns the old one. What it lets through is delivered at rtexit(). */
+uint64_t setsigmask(struct g *, uint64_t mask);
+/* sigsend queues a signal for one G, or for the process (NULL), as if by pthread_kill or kill: si_signo, si_code and the rest are
+ * set. Runtime mode or a thread without a G. It returns false if it is the kernel's to do: no handler to run, nobody to run it. */
+bool sigsend(struct g *to, const siginfo_t *);
+/* The program's view of a signal's action; flags and mask as the kernel has them. 0 or a positive errno. */
+int sigact(int sig, const struct sigaction *act, struct sigaction *old);
+int sigalt(struct g *, const stack_t *ss, stack_t *old);
+/* sigwaitfor waits for a signal of `set`, until a time, NOTIME for ever, 0 not at all; runtime mode. It returns the signal's number;
+ * -EAGAIN: time-out, -EINTR: a handler has run or the G is cancelled. */
+int sigwaitfor(struct g *, uint64_t set, siginfo_t *, int64_t until);
+uint64_t sigqueued(struct g *);  /* signals that wait in heddle's queues for gp or for the process */
+/* After a write that failed with EPIPE, in runtime mode: a SIGPIPE that gp blocks is gp's, not its kernel thread's. */
+void sigpipe(struct g *);
+void sigunwound(struct g *);     /* a handler may have been left by longjmp; user mode */
+bool sigonalt(struct g *);       /* is the caller on its alternate stack? */
+/* rtfork: in the child of a fork, on its only thread, all signals blocked: back to the state before rtinit. */
+void rtfork(void);
 
 /* ---- options.c, log.c, trace.c, dump.c ---- */
 enum { DEADLOCK_OFF, DEADLOCK_REPORT, DEADLOCK_ABORT };

@@ -102,6 +102,8 @@ entersyscall(struct g *gp)
 	compiler_barrier();
 	gp->locks--; /* from here on the P may go */
 	compiler_barrier();
+	if(unlikely(load_relaxed(&gp->attn) & ATTN_SIGNAL))
+		rtexitslow(gp); /* before the call blocks: a kick that found runtime mode is over */
 }
 
 void
@@ -171,6 +173,8 @@ entersyscallblock(struct g *gp)
 {
 	struct p *pp;
 
+	if(unlikely(load_relaxed(&gp->attn) & ATTN_SIGNAL))
+		sigdeliver(gp); /* now, as its handler may leave for good */
 	blockacquire(gp);
 	store_relaxed(&gp->syscalltick, gp->syscalltick + 1);
 	store_relaxed(&gp->insyscall, 1);
@@ -182,6 +186,8 @@ entersyscallblock(struct g *gp)
 	compiler_barrier();
 	gp->locks--;
 	compiler_barrier();
+	if(unlikely(load_relaxed(&gp->attn) & ATTN_SIGNAL))
+		rtexitslow(gp);
 }
 
 void

@@ -224,22 +224,6 @@ pollnetwork(int64_t now)
 	return true;
 }
 
-/* A handler queued a signal and all Ms are busy: make one look. */
-static void
-nudge(void)
-{
-	for(int i = 0; i < gomaxprocs; i++){
-		struct m *mp = load_relaxed(&allp[i]->m);
-		struct g *gp = mp ? load_acquire(&mp->curg) : NULL;
-
-		if(gp != NULL){
-			fetch_or(&gp->attn, ATTN_PREEMPT);
-			preemptm(mp);
-			return;
-		}
-	}
-}
-
 /* Sleeps until a P is taken into use, if all are idle; for a second only while there are stacks to give back. */
 static bool
 deepsleep(void)
@@ -254,8 +238,11 @@ deepsleep(void)
 		return false;
 	}
 	noteclear(&sched.sysmonnote);
-	store_release(&sched.sysmonwait, SYSMON_DEEP);
+	xchg(&sched.sysmonwait, SYSMON_DEEP); /* a full barrier, as in rest() */
 	unlock(&sched.lock);
+	sigmasksysmon(); /* with all Ps idle no G changes its mask any more */
+	if(load_acquire(&sched.sigwake))
+		sysmonwake();
 	if(!notesleep(&sched.sysmonnote, until, false) && !cas(&sched.sysmonwait, SYSMON_DEEP, SYSMON_AWAKE))
 		notesleep(&sched.sysmonnote, NOTIME, false); /* a waker is on its way: let it use the note */
 	return true;
@@ -278,7 +265,9 @@ rest(int64_t delay)
 		return false;
 	}
 	noteclear(&sched.sysmonnote);
-	store_release(&sched.sysmonwait, SYSMON_RESTS);
+	xchg(&sched.sysmonwait, SYSMON_RESTS); /* before the look at sigwake: pairs with the fetch_or in sigtramp */
+	if(load_acquire(&sched.sigwake))
+		sysmonwake();
 	if(newmswait()){
 		/* as below: a waker may be on its way */
 		if(!cas(&sched.sysmonwait, SYSMON_RESTS, SYSMON_AWAKE))
@@ -319,7 +308,9 @@ sysmon(void *arg)
 	int idle = 0, asleep = 0;
 
 	rawsyscall(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0);
+	sigsysmonstart();
 	for(;;){
+		sigmasksysmon();
 		if(idle == 0)
 			delay = MINDELAY;
 		else if(idle > IDLEROUNDS && (delay *= 2) > MAXDELAY)
@@ -342,7 +333,7 @@ sysmon(void *arg)
 		else
 			idle++;
 		if(unlikely(load_relaxed(&sched.sigwake)))
-			nudge();
+			sigdispatch(NULL);
 		overduetimers(now);
 		if(options.schedtrace > 0 && now - lasttrace >= options.schedtrace * MSEC){
 			lasttrace = now;

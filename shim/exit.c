@@ -79,7 +79,7 @@ threadexit(struct g *gp)
 	tsdexit(gp);
 	if(last(gp))
 		exit(0);
-	gp->sigmask = ~0ULL; /* a signal for the process goes to another thread */
+	siggexit(gp); /* a signal for the process goes to another thread */
 	tcbword(gp, tcblayout.cancelhandling, uint32_t) |= TCB_EXITING; /* whoever cancels it now may be lost */
 	robustexit(gp);
 	if(!(gp->flags & GF_MAIN)){

@@ -13,6 +13,7 @@
  */
 #include "mapshared.h"
 #include "sync.h"
+#include "thread.h"
 
 struct futexargs {
 	uint32_t *addr;
@@ -355,6 +356,16 @@ futexcall(struct g *gp, long a, long b, long c, long d, long e, long g)
 	return r;
 }
 
+static noinline long
+othercall(struct g *gp, long n, long a, long b, long c, long d, long e, long f)
+{
+	long r;
+
+	if(sigsyscall(n, a, b, c, &r))
+		return r;
+	return blockingcall(gp, libc.syscall(n, a, b, c, d, e, f));
+}
+
 /*
  * The type that is variadic for the caller has the same registers and stack slots as this one. Calls that return
  * twice, or in another thread, on this stack must find the caller's frame on top: they are jumps to libc's.
@@ -382,8 +393,7 @@ syscall_(long n, long a, long b, long c, long d, long e, long f)
 	case SYS_getcpu:
 	case SYS_clock_gettime:
 	case SYS_membarrier:
-	case SYS_tgkill:
 		return libc.syscall(n, a, b, c, d, e, f);
 	}
-	return blockingcall(gp, libc.syscall(n, a, b, c, d, e, f));
+	return othercall(gp, n, a, b, c, d, e, f);
 }

@@ -66,11 +66,12 @@ int
 runhandlers(struct g *gp)
 {
 	uint32_t n = gp->nsig;
+	bool restart;
 
 	if(gp->flags & GF_FOREIGN)
 		return HANDLER_EINTR; /* the kernel has run it */
-	sigdeliver(gp);
-	return gp->nsig != n ? HANDLER_EINTR : HANDLER_NONE;
+	restart = sigdeliver(gp);
+	return gp->nsig == n ? HANDLER_NONE : restart ? HANDLER_RESTART : HANDLER_EINTR;
 }
 
 void

@@ -207,7 +207,7 @@ setmask(struct g *gp, struct g *self, const struct startattr *a)
 		rawsyscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, sizeof mask);
 	else
 		mask = self->sigmask;
-	gp->sigmask = mask;
+	sigginit(gp, mask);
 }
 
 static int
@@ -244,8 +244,6 @@ create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *ar
 	gp->joiner = NULL;
 	gp->locks = 1;
 	gp->attn = 0;
-	gp->nsig = 0;
-	gp->sigpending = 0;
 	memcpy(gp->name, self->name, sizeof gp->name);
 	setmask(gp, self, &a);
 	store_relaxed(&gp->exitstate, (gp->exitstate | JSTATE) + 1 + (a.detached ? Jdetached : Jrun));

@@ -32,6 +32,11 @@ void threadfree(struct g *gp);
 int mainwrap(int argc, char **argv, char **envp);
 extern int (*realmain)(int, char **, char **);
 
+/* ---- signal.c ---- */
+
+/* sigsyscall is syscall() for the calls that send signals; false if heddle has nothing to do with this one. */
+bool sigsyscall(long n, long a, long b, long c, long *r);
+
 /* ---- key.c ---- */
 void tsdexit(struct g *gp);
 

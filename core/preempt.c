@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Kicks: the signal that makes a running G look up (Go: preemptM, signal_unix.go, preempt.go).
+ *
+ * It is signal 32, real-time, which libc keeps for itself and lets no program block or handle; libc sends
+ * it in pthread_cancel only. A kick carries a value of ours, so that libc's are told apart and passed on. A
+ * thread has at most one kick on its way (m.signalpending), so kicks never fill up the user's limit of
+ * queued signals.
+ *
+ * The handler, in user mode:
+ *   - ATTN_SIGNAL: delivers a queued signal to the interrupted G, as sigtramp does;
+ *   - ATTN_PREEMPT: if the gate below lets it, makes the context call asyncpreempt,
+ *     which saves every register on the G's stack and yields.
+ * In runtime mode it does nothing, as rtexit() looks at attn, too. On a thread without a G it
+ * brings the mask in line (sigmask.c).
+ *
+ * The gate. A G may be stopped between any two instructions of its program, but not
+ *   - in libc, ld.so, the vDSO or heddle: locks that others spin on, half a switch;
+ *   - in a system call that it said is blocking: its P can be taken as it is;
+ *   - on a stack that is not its own (a coroutine's, an alternate stack), or without room on it;
+ *   - while a debugger steps through it.
+ * There, sysmon takes its P after two tries, and the G goes on without (sysmon.c).
+ */
+#include <sys/auxv.h>
+#include <sys/resource.h>
+
+#include "sig.h"
+
+enum {
+	KICKMAGIC = 0x6b63696b,
+	SPARE = 8 << 10, /* for what asyncpreempt calls */
+	PUSHES = 17 * 8,
+	REDZONE = 128,
+	TRAPFLAG = 0x100,
+};
+
+size_t xsavesize = 4096;
+void asyncpreempt2(void);
+
+typedef void sigfn(int, siginfo_t *, void *);
+static sigfn *libccancel, *libcsetxid; /* libc's handlers, NULL if it has set none */
+static bool preemptup;
+
+struct kernelaction {
+	sigfn *handler;
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+static struct kernelaction wascancel, wassetxid;
+
+/* ---- sending ---- */
+
+void
+preemptm(struct m *mp)
+{
+	siginfo_t info = {.si_signo = SIGCANCELNO, .si_code = SI_QUEUE};
+
+	if(xchg(&mp->signalpending, 1) != 0)
+		return;
+	info.si_pid = sigpid;
+	info.si_value.sival_int = KICKMAGIC;
+	if(rawsyscall(SYS_rt_tgsigqueueinfo, sigpid, load_relaxed(&mp->tid), SIGCANCELNO, &info) < 0)
+		store_release(&mp->signalpending, 0);
+}
+
+/* ---- the handler ---- */
+
+static bool
+gate(struct g *gp, struct ucontextk *uc)
+{
+	uintptr_t sp = uc->gregs[REG_RSP];
+
+	return !gp->insyscall && !(uc->gregs[REG_EFL] & TRAPFLAG) && sp < gp->stack.hi &&
+	       sp - gp->stack.lo < gp->stack.hi - gp->stack.lo &&
+	       sp - gp->stack.lo > REDZONE + PUSHES + xsavesize + SPARE && textpreemptible(uc->gregs[REG_RIP]);
+}
+
+/* The context goes on with asyncpreempt, as if it had called it just where it stands. */
+static void
+inject(struct ucontextk *uc)
+{
+	uintptr_t sp = uc->gregs[REG_RSP] - REDZONE - 8;
+
+	*(uint64_t *)sp = uc->gregs[REG_RIP];
+	uc->gregs[REG_RSP] = sp;
+	uc->gregs[REG_RIP] = (uint64_t)asyncpreempt;
+}
+
+/* Called by asyncpreempt, in user mode, on the G's stack. */
+void
+asyncpreempt2(void)
+{
+	struct g *gp = getg();
+
+	rtenter(gp);
+	fetch_and(&gp->attn, ~(uint32_t)ATTN_PREEMPT);
+	gopreempt();
+	rtexit(gp);
+}
+
+static void
+kicked(struct g *gp, struct ucontextk *uc)
+{
+	siginfo_t info;
+
+	if(load_relaxed(&gp->attn) & ATTN_SIGNAL){
+		/* the flag stays: there may be more, and rtexit sees to them */
+		if(sigtakeh(gp, ~(gp->sigmask | sigwaitset(gp)), &info)){
+			sigrun(info.si_signo, &info, uc, gp);
+			return;
+		}
+	}
+	if((load_relaxed(&gp->attn) & ATTN_PREEMPT) && options.preempt && gate(gp, uc))
+		inject(uc);
+}
+
+static void
+preempttramp(int sig, siginfo_t *info, void *ucv)
+{
+	struct g *gp = getg();
+	struct m *mp = gp ? gp->m : tls_m;
+
+	if(info->si_code != SI_QUEUE || info->si_value.sival_int != KICKMAGIC){
+		if(libccancel != NULL)
+			libccancel(sig, info, ucv);
+		return;
+	}
+	if(mp == NULL)
+		return;
+	xchg(&mp->signalpending, 0); /* before the looks at attn and sigall: whoever kicks from now on sends another */
+	if(gp == NULL)
+		sigkickg0(mp, ucv);
+	else if(gp->locks == 0)
+		kicked(gp, ucv);
+}
+
+/*
+ * libc's setuid and the like make every thread it knows call them: by signal 33, whose handler
+ * marks the thread's own descriptor. On a G's stack that must be the M's, which libc has signalled.
+ */
+static void
+setxidtramp(int sig, siginfo_t *info, void *ucv)
+{
+	struct g *gp = getg();
+
+	if(gp == NULL){
+		libcsetxid(sig, info, ucv);
+		return;
+	}
+	setfsbase(gp->m->fsbase);
+	libcsetxid(sig, info, ucv);
+	setfsbase(gp->fsbase);
+}
+
+/* ---- start ---- */
+
+static void
+takeover(int sig, sigfn *fn, struct kernelaction *was, sigfn **libcs)
+{
+	struct kernelaction ka = {fn, SA_SIGINFO | SA_ONSTACK | SA_RESTART | KERNELRESTORER, sigrestore, ~0ULL};
+
+	rawsyscall(SYS_rt_sigaction, sig, NULL, was, 8);
+	*libcs = (uintptr_t)was->handler > 1 ? was->handler : NULL;
+	if(sig == SIGSETXIDNO && *libcs == NULL)
+		return; /* this libc has no use for it */
+	rawsyscall(SYS_rt_sigaction, sig, &ka, NULL, 8);
+}
+
+/* The main thread's stack ends above the name of the executable; it may grow to its limit. */
+static void
+mainstack(struct g *gp)
+{
+	uintptr_t top = (getauxval(AT_EXECFN) + 4095) & ~4095UL;
+	struct rlimit64 lim;
+
+	if(top == 0 || rawsyscall(SYS_prlimit64, 0, RLIMIT_STACK, NULL, &lim) != 0)
+		return;
+	if(lim.rlim_cur > 64UL << 30)
+		lim.rlim_cur = 8UL << 20;
+	gp->stack.hi = top;
+	gp->stack.lo = (top - lim.rlim_cur) & ~4095UL;
+}
+
+static void
+cpuid(uint32_t leaf, uint32_t *b, uint32_t *c)
+{
+	uint32_t a = leaf, d;
+
+	*c = 0;
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(*b), "+c"(*c), "=d"(d));
+}
+
+void
+preemptinit(void)
+{
+	uint32_t b, c;
+
+	cpuid(0xd, &b, &c); /* EBX: what XSAVE writes for the features now enabled */
+	if(b >= 576)
+		xsavesize = ((b + 63) & ~63U) + 64;
+	else
+		options.preempt = 0; /* no XSAVE */
+	mainstack(maing);
+	takeover(SIGCANCELNO, preempttramp, &wascancel, &libccancel);
+	takeover(SIGSETXIDNO, setxidtramp, &wassetxid, &libcsetxid);
+	preemptup = true;
+}
+
+void
+preemptfork(void)
+{
+	if(!preemptup)
+		return;
+	rawsyscall(SYS_rt_sigaction, SIGCANCELNO, &wascancel, NULL, 8);
+	rawsyscall(SYS_rt_sigaction, SIGSETXIDNO, &wassetxid, NULL, 8);
+	preemptup = false;
+}
+
+/* ---- the way out of runtime mode ---- */
+
+void
+rtexitslow(struct g *gp)
+{
+	uint32_t a;
+	int e;
+
+	if(gp->flags & GF_FOREIGN)
+		return;
+	e = errno;
+	while((a = load_relaxed(&gp->attn)) & (ATTN_PREEMPT | ATTN_SIGNAL)){
+		rtenter(gp);
+		if(a & ATTN_PREEMPT){
+			fetch_and(&gp->attn, ~(uint32_t)ATTN_PREEMPT);
+			gopreempt();
+		}
+		if(a & ATTN_SIGNAL){
+			if(load_relaxed(&sched.sigwake))
+				sigdispatch(gp->m);
+			sigdeliver(gp);
+		}
+		compiler_barrier();
+		gp->locks--;
+		compiler_barrier();
+	}
+	errno = e;
+}

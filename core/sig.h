@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files about signals share: signal.c, sigqueue.c, sigmask.c, preempt.c. */
+#ifndef HEDDLE_SIG_H
+#define HEDDLE_SIG_H
+
+#include <ucontext.h>
+
+#include "runtime.h"
+
+enum {
+	NSIGS = 64,
+	SIGCANCELNO = 32, /* libc's: no program can block or handle it. Ours for kicks */
+	SIGSETXIDNO = 33, /* libc's */
+	KERNELRESTORER = 0x04000000, /* SA_RESTORER */
+};
+
+#define SIGBIT(sig) (1ULL << ((sig)-1))
+/* What no program's mask ever contains; the first two are libc's, the others the kernel's. */
+#define SIGNEVER    (SIGBIT(SIGCANCELNO) | SIGBIT(SIGSETXIDNO) | SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
+/* Raised by what a thread does itself, if the kernel says so by a positive si_code. */
+#define SIGSYNC     (SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGFPE) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGSYS))
+
+/* As the kernel has it. */
+struct ucontextk {
+	unsigned long flags;
+	struct ucontextk *link;
+	stack_t stack;
+	uint64_t gregs[23];
+	uint8_t *fp;
+	uint64_t reserved[8];
+	uint64_t sigmask;
+};
+
+/* What few Gs need. */
+struct sigdata {
+	uint64_t pending;     /* thread-directed signals that wait; siglock, atomic reads */
+	struct sigent *queue; /* they; siglock */
+	uint64_t waitset;     /* what the G waits for in sigwait and the like; the G writes, atomic */
+	stack_t altstack;     /* as the program has set it; only the G */
+};
+
+static inline uint64_t
+sigwaitset(struct g *gp)
+{
+	struct sigdata *d = load_acquire(&gp->sigdata);
+
+	return unlikely(d != NULL) ? load_relaxed(&d->waitset) : 0;
+}
+
+static inline uint64_t
+sigpendingfor(struct g *gp)
+{
+	struct sigdata *d = load_acquire(&gp->sigdata);
+
+	return unlikely(d != NULL) ? load_acquire(&d->pending) : 0;
+}
+
+extern int32_t sigpid; /* the process's id */
+
+/* ---- signal.c ---- */
+bool sighandled(int sig);  /* the program has a handler for it */
+bool sigignored(int sig);
+void sigfork(struct g *);   /* in the child of a fork, gp's: actions and alternate stack as natively */
+void sigrun(int sig, const siginfo_t *, struct ucontextk *, struct g *); /* in a handler: the program's next */
+
+/* ---- sigqueue.c: signals that wait for a G ---- */
+
+/* siglock guards the queues and sigtab. Handlers, which run with all signals blocked, take it by siglockh; others block
+ * all signals meanwhile. */
+uint64_t siglock(void);
+void sigunlock(uint64_t mask);
+void siglockh(void);
+void sigunlockh(void);
+struct sigdata *sigdataof(struct g *); /* makes it if there is none; NULL without memory */
+struct sigdata *sigdataofh(struct g *); /* siglock */
+void sigenqueue(struct g *to, const siginfo_t *); /* in a handler; NULL: the process */
+bool sigtake(struct g *, uint64_t which, siginfo_t *);
+bool sigtakeh(struct g *, uint64_t which, siginfo_t *); /* in a handler */
+bool sigwaits(struct g *, uint64_t which); /* does one of these wait for gp? */
+void sigretarget(struct g *, uint64_t which);
+void sigforget(struct g *); /* what waits for gp alone */
+void sigdiscard(int sig);   /* siglock */
+void sigqueuefork(void);
+extern uint32_t nsigwaiters; /* Gs in sigwait and the like; atomic */
+
+/* ---- sigmask.c ---- */
+extern uint64_t sigall;    /* atomic: signals that every G blocks */
+void sigcount(struct g *, uint64_t mask);
+void sigkickg0(struct m *, struct ucontextk *);
+void sigmaskfork(void);
+extern struct m sysmonm;
+
+/* ---- preempt.c ---- */
+void preemptfork(void);
+
+/* ---- asm/sig_amd64.S ---- */
+void sigrestore(void);     /* the kernel's frames return to it */
+void sigreturnentry(void); /* ours return to it */
+void sigreturnprep(struct ucontextk *);
+
+static inline uint64_t
+sigblockall(void)
+{
+	uint64_t all = ~0ULL, old;
+
+	rawsyscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
+	return old;
+}
+
+static inline void
+sigsetkernelmask(uint64_t mask)
+{
+	rawsyscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
+}
+
+#endif

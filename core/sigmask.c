@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signal masks.
+ *
+ * A G's mask is also its thread's while it runs (signal.c, rule 1). When its thread turns to another G with
+ * the same mask nothing is done; while the thread runs no G, the mask stays as it was.
+ *
+ * sigall is the set of signals that every G blocks. Programs that use sigwait or signalfd block
+ * signals everywhere, and count on the kernel to keep them; with the default action, one thread that
+ * does not block SIGTERM ends the process. So (rule 2)
+ *
+ *   each thread that runs no G blocks at least sigall.
+ *
+ * To know sigall, Gs are counted by their masks, of which programs have few: starting a
+ * thread with its creator's mask is one addition. Only when the last G of a mask is gone can sigall
+ * grow; then confine() makes all threads block what is new, before the G goes on:
+ *
+ *   G                                        another thread, without a G
+ *   changes its own kernel mask, is counted  its kernel mask lacks the signal
+ *   sigall grows
+ *   m.sigmask lacks it: kick, wait           handler of the kick: adds sigall to the mask that it
+ *   m.sigmask has it: goes on                returns to, and then to m.sigmask
+ *
+ * A thread that runs a G has that G's mask, and the G is counted as blocking the signal, so confine()
+ * need not care what runs where. sysmon alone unblocks signals while it runs no G: it takes what no running
+ * G can (rule 3), so its mask is sigall. It says so in m.sigmask before, and looks at sigall again after:
+ * it or confine() sees the other (both have a full barrier in between).
+ */
+#include "sig.h"
+
+enum { NCLASS = 256, ANYMASK = 1, SPINS = 100 };
+
+/* Class 0 is nobody's. Class 1 is for those that find no other: they count as blocking nothing. */
+static struct {
+	uint64_t mask; /* changes under masklock while n is 0 */
+	uint32_t n;    /* Gs; atomic, 0 to 1 and back under masklock */
+} classes[NCLASS];
+static uint32_t nclasses; /* used ones; masklock */
+static struct mutex masklock;
+
+uint64_t sigall;
+struct m sysmonm; /* sysmon's M: it never has a P */
+static bool sysmonup, sysmonbusy;
+
+/* ---- counting Gs by mask ---- */
+
+/* Returns what sigall has gained. masklock. */
+static uint64_t
+recount(void)
+{
+	uint64_t all = ~0ULL, old = sigall;
+
+	for(uint32_t i = ANYMASK; i < nclasses; i++)
+		if(load_relaxed(&classes[i].n) != 0)
+			all &= classes[i].mask;
+	store_release(&sigall, all);
+	fence_seqcst(); /* before the masks are looked at; pairs with sigmasksysmon */
+	return all & ~old;
+}
+
+/* One more of a class that is in use. */
+static bool
+join(uint32_t c, uint64_t mask)
+{
+	uint32_t n = load_relaxed(&classes[c].n);
+
+	while(n != 0)
+		if(__atomic_compare_exchange_n(&classes[c].n, &n, n + 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+static uint32_t
+findclass(uint64_t mask)
+{
+	uint32_t free = ANYMASK;
+
+	if(nclasses == 0)
+		nclasses = ANYMASK + 1;
+	for(uint32_t i = ANYMASK + 1; i < nclasses; i++){
+		if(classes[i].mask == mask)
+			return i;
+		if(free == ANYMASK && load_relaxed(&classes[i].n) == 0)
+			free = i;
+	}
+	if(free == ANYMASK && nclasses < NCLASS)
+		free = nclasses++;
+	if(free != ANYMASK)
+		store_relaxed(&classes[free].mask, mask);
+	return free;
+}
+
+static uint32_t
+enter(uint64_t mask, uint32_t hint)
+{
+	uint32_t c;
+
+	/* the hint's mask cannot change while the caller is of that class itself */
+	if(hint > ANYMASK && classes[hint].mask == mask && join(hint, mask))
+		return hint;
+	lock(&masklock);
+	c = findclass(mask);
+	if(add_fetch(&classes[c].n, 1) == 1)
+		recount();
+	unlock(&masklock);
+	return c;
+}
+
+static uint64_t
+leave(uint32_t c)
+{
+	uint32_t n = load_relaxed(&classes[c].n);
+	uint64_t gained = 0;
+
+	while(n > 1)
+		if(__atomic_compare_exchange_n(&classes[c].n, &n, n - 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return 0;
+	lock(&masklock);
+	if(add_fetch(&classes[c].n, -1) == 0)
+		gained = recount();
+	unlock(&masklock);
+	return gained;
+}
+
+/* ---- making threads block what all Gs block ---- */
+
+static void
+confinem(struct m *mp, uint64_t bits)
+{
+	for(int i = 0;; i++){
+		uint64_t need = bits & load_acquire(&sigall) & ~SIGNEVER;
+
+		if((load_acquire(&mp->sigmask) & need) == need)
+			return;
+		preemptm(mp);
+		if(i < SPINS)
+			cpurelax();
+		else
+			usleep_ns(20 * USEC);
+	}
+}
+
+/* The caller's own M is taken care of. */
+static void
+confine(struct m *self, uint64_t bits)
+{
+	for(struct m *mp = load_acquire(&allm); mp != NULL; mp = mp->alllink)
+		if(mp != self)
+			confinem(mp, bits);
+	if(sysmonup)
+		confinem(&sysmonm, bits);
+}
+
+/* The kick's handler, on a thread that runs no G. */
+void
+sigkickg0(struct m *mp, struct ucontextk *uc)
+{
+	uint64_t all = load_acquire(&sigall) & ~SIGNEVER;
+
+	if(mp == &sysmonm && sysmonbusy)
+		return; /* it is about to set its mask, and looks again then */
+	uc->sigmask |= all;
+	store_release(&mp->sigmask, mp->sigmask | all);
+}
+
+/* ---- the masks of Gs ---- */
+
+void
+sigcount(struct g *gp, uint64_t mask)
+{
+	uint32_t c = gp->sigclass;
+	uint64_t gained;
+
+	if(likely(classes[c].mask == mask))
+		return;
+	gp->sigclass = (uint8_t)enter(mask, 0);
+	if((gained = leave(c)) != 0)
+		confine(gp->m, gained);
+}
+
+uint64_t
+setsigmask(struct g *gp, uint64_t mask)
+{
+	uint64_t old = gp->sigmask;
+
+	mask &= ~SIGNEVER;
+	if(mask == old)
+		return old;
+	sigsetkernelmask(mask);
+	gp->m->sigmask = mask;
+	store_release(&gp->sigmask, mask);
+	sigcount(gp, mask);
+	if(sigwaits(gp, ~mask))
+		fetch_or(&gp->attn, ATTN_SIGNAL);
+	if(mask & ~old)
+		sigretarget(gp, mask & ~old);
+	return old;
+}
+
+void
+sigginit(struct g *gp, uint64_t mask)
+{
+	struct g *self = getg();
+
+	gp->sigmask = mask & ~SIGNEVER;
+	gp->sigclass = (uint8_t)enter(gp->sigmask, self ? self->sigclass : 0);
+	gp->nsig = 0;
+	if(gp->sigdata != NULL)
+		*gp->sigdata = (struct sigdata){.altstack.ss_flags = SS_DISABLE};
+}
+
+/*
+ * From here on gp's thread may still have gp's old mask, and gp be asked to take a signal; what it
+ * gets goes to others, or to the kernel, which has a mask set here if nobody else lets the signal through.
+ */
+void
+siggexit(struct g *gp)
+{
+	uint64_t gained;
+	struct m *mp;
+
+	rtenter(gp);
+	mp = gp->m;
+	store_release(&gp->sigmask, ~0ULL);
+	if((gained = leave(gp->sigclass)) != 0){
+		sigsetkernelmask(mp->sigmask | gained);
+		store_release(&mp->sigmask, mp->sigmask | gained);
+		confine(mp, gained);
+	}
+	gp->sigclass = 0;
+	sigretarget(gp, ~0ULL);
+	sigforget(gp);
+	rtexit(gp);
+}
+
+/* ---- the masks of threads ---- */
+
+void
+sigmaskfor(struct m *mp, struct g *gp)
+{
+	sigsetkernelmask(gp->sigmask);
+	store_release(&mp->sigmask, gp->sigmask);
+}
+
+/* Without sysmon the idle take the signals. */
+void
+sigmaskidle(struct m *mp)
+{
+	uint64_t all;
+
+	if(likely(sysmonup) || mp->sigmask == (all = load_acquire(&sigall) & ~SIGNEVER))
+		return;
+	sigsetkernelmask(all);
+	store_release(&mp->sigmask, all);
+}
+
+void
+sigsysmonstart(void)
+{
+	sysmonm.tid = (int32_t)rawsyscall(SYS_gettid);
+	sysmonm.fsbase = getfsbase();
+	sysmonm.sigmask = ~0ULL;
+	tls_m = &sysmonm;
+	store_release(&sysmonup, true);
+	sigmasksysmon();
+}
+
+void
+sigmasksysmon(void)
+{
+	uint64_t want = load_acquire(&sigall) & ~SIGNEVER;
+
+	if(likely(want == load_relaxed(&sysmonm.sigmask)))
+		return;
+	sysmonbusy = true;
+	compiler_barrier();
+	do{
+		want = load_acquire(&sigall) & ~SIGNEVER;
+		store_release(&sysmonm.sigmask, sysmonm.sigmask & want); /* what will be let through is told before */
+		fence_seqcst();                                          /* pairs with recount */
+		if((load_acquire(&sigall) & ~SIGNEVER) != want)
+			continue;
+		sigsetkernelmask(want);
+		store_release(&sysmonm.sigmask, want); /* what is blocked, after */
+	}while((load_acquire(&sigall) & ~SIGNEVER) != want);
+	compiler_barrier();
+	sysmonbusy = false;
+}
+
+void
+sigmaskfork(void)
+{
+	for(uint32_t i = 0; i < nclasses; i++)
+		classes[i].n = 0;
+	nclasses = 0;
+	sigall = 0;
+	sysmonup = false;
+	masklock.key = 0;
+}

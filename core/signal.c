@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signals: the program's actions, and the handlers' way to a G's stack.
+ *
+ * The kernel knows threads, the program Gs. Four rules keep both in agreement:
+ *
+ *   1. While a G runs, the kernel's mask of its thread is the G's mask. Then what the kernel sends to the
+ *      thread is for the G, and most things need no thought: faults, EINTR, exec, raw system calls.
+ *   2. A thread that runs no G never lets through a signal that every G blocks (sigmask.c).
+ *      Such signals stay the kernel's: it keeps them pending, for sigwait, signalfd and sigpending.
+ *   3. A signal for the process that some G takes is always taken by some thread: by sysmon if no other. If no
+ *      handler can run there and then, it is queued in heddle (sigqueue.c) for a G: the main G if that
+ *      lets it through, as in the kernel, else any that does; a parked one is woken.
+ *   4. A queued signal is delivered by the G itself, by sending it to its own thread
+ *      (sigdeliver): the handler then interrupts the G as the kernel has it, with a
+ *      true siginfo and ucontext.
+ *
+ * sigtramp is the only handler the kernel knows of, for every signal that the program
+ * handles, on the thread's signal stack (gsignal), with all signals blocked:
+ *
+ *   - in user mode (a G, locks == 0): the kernel's frame is copied to the G's own stack, or its
+ *     own alternate stack, where the kernel would have put it; the context that sigtramp returns to becomes the
+ *     program's handler. It returns to sigreturnentry, which corrects what depends on the
+ *     thread, since the G may run on another one now, and lets the kernel restore the frame.
+ *   - in runtime mode or on g0, queued; except a fault, which the G has caused and gets.
+ *   - on a thread without a G: the handler runs at once, in place.
+ *
+ * System calls: all our handlers have SA_RESTART, so that a G whose call is interrupted only in
+ * passing (a kick, a signal that is another's) goes on. If the program's handler runs that
+ * has no SA_RESTART the restart is undone: the context stands before a syscall instruction that the
+ * kernel would repeat, and is moved behind it with -EINTR. Calls that signal(7) says are never
+ * restarted return EINTR by themselves.
+ *
+ * Signals with the default action, or ignored, are the kernel's business, except SIGSEGV and
+ * SIGBUS, for stack overflows to be explained; the default action then follows natively, as the
+ * handler is removed and the fault repeats.
+ *
+ * Rejected: all signals blocked in all threads but one that takes them, with virtual masks.
+ * It saves system calls in pthread_sigmask, but children of posix_spawn, popen and vfork inherit the kernel's
+ * mask, SIGPIPE would be pending for a thread, and calls would have to be interrupted by a second signal.
+ */
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+#include "sig.h"
+
+enum {
+	REDZONE = 128,
+	FXSIZE = 512,
+	SWBYTES = 464,             /* in the FXSAVE area: what the kernel says about the rest */
+	FPMAGIC = 0x46505853,
+	MXCSRINIT = 0x1f80,
+	PKRUSTATE = 1 << 9,        /* of the xstate header */
+	GSIGNALMIN = 32 << 10,
+	PAGE = 4096,
+	AUTODISARM = 1U << 31,
+	MINALTSTACK = 2048,
+};
+
+struct ksigaction {
+	void (*handler)(int);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+/* A handler's frame on a G's stack: as the kernel's, and what is ours behind it. */
+struct sigframe {
+	void (*pretcode)(void);
+	struct ucontextk uc;
+	siginfo_t info;
+	uint64_t kmask;  /* uc.sigmask as it was */
+	uint64_t gmask;  /* gp->sigmask as it was */
+	uint32_t locks;  /* of the G, to go back to */
+	uint32_t insyscall;
+	uint64_t pad;
+};
+_Static_assert(sizeof(struct ucontextk) == 304, "the kernel's ucontext");
+_Static_assert(sizeof(siginfo_t) == 128, "the kernel's siginfo");
+_Static_assert(sizeof(struct sigframe) % 16 == 8, "handlers expect an aligned stack");
+
+int32_t sigpid;
+static struct ksigaction sigtab[NSIGS + 1]; /* the program's actions; siglock, handler atomic */
+static int nhandlers;                       /* of these, with a handler; siglock */
+static bool sigup;
+
+/* ---- actions ---- */
+
+static inline bool
+ishandler(void (*h)(int))
+{
+	return h != SIG_DFL && h != SIG_IGN;
+}
+
+bool
+sighandled(int sig)
+{
+	return ishandler(load_relaxed(&sigtab[sig].handler));
+}
+
+/* Signals whose default action is to do nothing. */
+static bool
+defaultignored(int sig)
+{
+	return sig == SIGCHLD || sig == SIGURG || sig == SIGWINCH || sig == SIGCONT;
+}
+
+bool
+sigignored(int sig)
+{
+	void (*h)(int) = load_relaxed(&sigtab[sig].handler);
+
+	return h == SIG_IGN || (h == SIG_DFL && defaultignored(sig));
+}
+
+bool
+sighandlers(void)
+{
+	return load_relaxed(&nhandlers) != 0;
+}
+
+static void sigtramp(int sig, siginfo_t *, void *);
+
+/* Must the kernel's handler be ours whatever the program's is? */
+static bool
+alwaysours(int sig)
+{
+	return sig == SIGSEGV || sig == SIGBUS || sig == options.dumpsig;
+}
+
+static long
+setkernelaction(int sig, const struct ksigaction *act, bool native)
+{
+	struct ksigaction ka = *act;
+
+	if(!native && (ishandler(act->handler) || alwaysours(sig))){
+		ka.handler = (void (*)(int))(void (*)(void))sigtramp;
+		ka.flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | KERNELRESTORER |
+			   (act->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT));
+		ka.restorer = sigrestore;
+		ka.mask = ~0ULL;
+	}
+	return rawsyscall(SYS_rt_sigaction, sig, &ka, NULL, 8);
+}
+
+/* struct sigaction's fields are the kernel's in another order, with a longer mask, of which libc too writes only this part. */
+int
+sigact(int sig, const struct sigaction *act, struct sigaction *old)
+{
+	struct ksigaction ka, was;
+	uint64_t mask;
+	long r = 0;
+
+	if(sig < 1 || sig > NSIGS || sig == SIGCANCELNO || sig == SIGSETXIDNO ||
+	   (act != NULL && (sig == SIGKILL || sig == SIGSTOP)))
+		return EINVAL;
+	if(act != NULL){
+		ka.handler = act->sa_handler;
+		ka.flags = (unsigned)act->sa_flags | KERNELRESTORER;
+		ka.restorer = sigrestore;
+		memcpy(&ka.mask, &act->sa_mask, sizeof ka.mask);
+		ka.mask &= ~(SIGBIT(SIGKILL) | SIGBIT(SIGSTOP));
+	}
+	mask = siglock();
+	was = sigtab[sig];
+	if(act != NULL && (r = setkernelaction(sig, &ka, false)) == 0){
+		nhandlers += ishandler(ka.handler) - ishandler(was.handler);
+		sigtab[sig] = ka;
+		if(sigignored(sig))
+			sigdiscard(sig);
+	}
+	sigunlock(mask);
+	if(r != 0)
+		return (int)-r;
+	if(old != NULL){
+		old->sa_handler = was.handler;
+		old->sa_flags = (int)was.flags;
+		old->sa_restorer = was.restorer;
+		memcpy(&old->sa_mask, &was.mask, sizeof was.mask);
+	}
+	return 0;
+}
+
+/* The action to take now; a one-shot handler is thereby spent. */
+static struct ksigaction
+takeaction(int sig)
+{
+	struct ksigaction ka, *tab = &sigtab[sig];
+
+	siglockh();
+	ka = *tab;
+	if((ka.flags & SA_RESETHAND) && ishandler(ka.handler)){
+		tab->handler = SIG_DFL;
+		tab->flags &= ~(unsigned long)SA_SIGINFO;
+		nhandlers--;
+		setkernelaction(sig, tab, false);
+	}
+	sigunlockh();
+	return ka;
+}
+
+/* ---- frames ---- */
+
+static stack_t
+altstack(struct g *gp)
+{
+	return gp->sigdata ? gp->sigdata->altstack : (stack_t){.ss_flags = SS_DISABLE};
+}
+
+static void
+setaltstack(struct g *gp, const stack_t *ss)
+{
+	if(gp->sigdata != NULL)
+		gp->sigdata->altstack = *ss;
+}
+
+static bool
+onstack(const stack_t *ss, uintptr_t sp)
+{
+	uintptr_t lo = (uintptr_t)ss->ss_sp;
+
+	return !((unsigned)ss->ss_flags & AUTODISARM) && sp > lo && sp - lo <= ss->ss_size;
+}
+
+int
+sigalt(struct g *gp, const stack_t *ss, stack_t *old)
+{
+	stack_t was = altstack(gp), new;
+	bool on = onstack(&was, (uintptr_t)__builtin_frame_address(0));
+	int mode;
+
+	if(ss != NULL){
+		new = *ss;
+		mode = (int)((unsigned)new.ss_flags & ~AUTODISARM);
+		if(on)
+			return EPERM;
+		if(mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0)
+			return EINVAL;
+		if(mode == SS_DISABLE){
+			new.ss_sp = NULL;
+			new.ss_size = 0;
+		}else if(new.ss_size < MINALTSTACK || sigdataof(gp) == NULL)
+			return ENOMEM;
+		setaltstack(gp, &new);
+	}
+	if(old != NULL){
+		*old = was;
+		old->ss_flags = (int)((unsigned)was.ss_flags & AUTODISARM);
+		if(was.ss_size == 0)
+			old->ss_flags |= SS_DISABLE;
+		else if(on)
+			old->ss_flags |= SS_ONSTACK;
+	}
+	return 0;
+}
+
+static size_t
+fpsize(const uint8_t *fp)
+{
+	const uint32_t *sw = (const uint32_t *)(fp + SWBYTES);
+
+	return fp == NULL ? 0 : sw[0] == FPMAGIC ? sw[1] : FXSIZE;
+}
+
+/* Handlers start with the floating-point state of a new thread; the protection keys stay. */
+static void
+fpinit(uint8_t *fp)
+{
+	if(fp == NULL || *(uint32_t *)(fp + SWBYTES) != FPMAGIC)
+		return;
+	*(uint32_t *)(fp + 24) = MXCSRINIT;
+	*(uint64_t *)(fp + FXSIZE) &= PKRUSTATE;
+}
+
+/*
+ * Calls that the kernel repeats after a handler with SA_RESTART, and only these: if the context stands before one
+ * (the kernel has put its number back), the call has been interrupted, or not begun, which the program cannot tell.
+ */
+static bool
+restartable(uint64_t nr)
+{
+	static const uint16_t calls[] = {
+		SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_preadv, SYS_pwritev,
+		SYS_preadv2, SYS_pwritev2, SYS_ioctl, SYS_accept, SYS_accept4, SYS_connect, SYS_sendto, SYS_recvfrom,
+		SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg, SYS_recvmmsg, SYS_wait4, SYS_waitid, SYS_open, SYS_openat,
+		SYS_creat, SYS_fcntl, SYS_flock, SYS_futex, SYS_getrandom, SYS_mq_timedsend, SYS_mq_timedreceive,
+		SYS_splice, SYS_tee, SYS_vmsplice, SYS_sendfile, SYS_copy_file_range,
+	};
+
+	for(size_t i = 0; i < nelem(calls); i++)
+		if(calls[i] == nr)
+			return true;
+	return false;
+}
+
+static void
+norestart(struct ucontextk *uc)
+{
+	const uint8_t *pc = (const uint8_t *)uc->gregs[REG_RIP];
+
+	if(!restartable(uc->gregs[REG_RAX]) || pc[0] != 0x0f || pc[1] != 0x05)
+		return;
+	uc->gregs[REG_RAX] = (uint64_t)-EINTR;
+	uc->gregs[REG_RIP] += 2;
+}
+
+/* Where the kernel would put the frame; 0 if it does not fit on the alternate stack. */
+static struct sigframe *
+frameplace(const stack_t *ss, const struct ksigaction *ka, uintptr_t sp, size_t fp)
+{
+	bool nested = onstack(ss, sp);
+	uintptr_t at = sp - REDZONE;
+
+	if((ka->flags & SA_ONSTACK) && ss->ss_size != 0 && !nested)
+		at = (uintptr_t)ss->ss_sp + ss->ss_size;
+	at = ((at - fp) & ~63UL) - sizeof(struct sigframe);
+	at = (at & ~15UL) - 8;
+	return nested && !onstack(ss, at) ? NULL : (struct sigframe *)at;
+}
+
+/* Makes the context that uc returns to the program's handler, on gp's stack. */
+static void
+deliver(int sig, const siginfo_t *info, struct ucontextk *uc, const struct ksigaction *ka, struct g *gp)
+{
+	size_t nfp = fpsize(uc->fp);
+	stack_t ss = altstack(gp);
+	struct sigframe *f = frameplace(&ss, ka, uc->gregs[REG_RSP], nfp);
+	uint64_t mask = uc->sigmask | ka->mask;
+
+	if(f == NULL)
+		f = (struct sigframe *)8; /* the kernel kills by SIGSEGV: so does the fault here */
+	if(!(ka->flags & SA_NODEFER))
+		mask |= SIGBIT(sig);
+	if(!(ka->flags & SA_RESTART)){
+		norestart(uc);
+		gp->nsigintr++;
+	}
+	gp->nsig++;
+	f->pretcode = sigreturnentry;
+	f->uc = *uc;
+	f->uc.stack = ss;
+	f->info = *info;
+	f->kmask = uc->sigmask;
+	f->gmask = gp->sigmask;
+	f->locks = gp->locks;
+	f->insyscall = gp->insyscall;
+	if(nfp != 0){
+		f->uc.fp = (uint8_t *)(((uintptr_t)f + sizeof *f + 63) & ~63UL);
+		memcpy(f->uc.fp, uc->fp, nfp);
+	}
+	if(gp->m->sigreraise == sig){
+		gp->m->sigreraise = 0;
+		f->locks = 0; /* to user mode: see sigdeliver */
+		gp->locks = 0;
+	}
+	gp->insyscall = 0;
+	if((unsigned)ss.ss_flags & AUTODISARM)
+		setaltstack(gp, &(stack_t){.ss_flags = SS_DISABLE});
+	gp->sigmask = gp->m->sigmask = uc->sigmask = mask & ~SIGNEVER;
+	uc->gregs[REG_RIP] = (uint64_t)ka->handler;
+	uc->gregs[REG_RSP] = (uint64_t)f;
+	uc->gregs[REG_RDI] = (uint64_t)sig;
+	uc->gregs[REG_RSI] = (uint64_t)&f->info;
+	uc->gregs[REG_RDX] = (uint64_t)&f->uc;
+	uc->gregs[REG_RAX] = 0;
+	uc->gregs[REG_EFL] &= ~0x10500UL; /* direction, resume, trap */
+	fpinit(uc->fp);
+}
+
+/*
+ * The program's handler has returned. What follows is the kernel's rt_sigreturn, which restores mask,
+ * alternate stack and registers at once; all signals are blocked until then, so that the G does
+ * not move to another thread. A sender that set ATTN_SIGNAL after the last look at it has sent a kick, too,
+ * which is delivered by then.
+ */
+void
+sigreturnprep(struct ucontextk *uc)
+{
+	struct sigframe *f = (struct sigframe *)((char *)uc - offsetof(struct sigframe, uc));
+	struct g *gp = getg();
+	uint64_t mask;
+
+	if(gp == NULL) /* the child of a fork: all is native */
+		return;
+	mask = uc->sigmask == f->kmask ? f->gmask : uc->sigmask & ~SIGNEVER;
+	gp->locks++; /* as rtenter(), but without a need for a P */
+	compiler_barrier();
+	sigblockall();
+	while(load_relaxed(&gp->attn) & ATTN_SIGNAL || sigwaits(gp, ~mask)){
+		sigsetkernelmask(gp->sigmask);
+		gp->locks--;
+		rtenter(gp);
+		setsigmask(gp, mask);
+		sigdeliver(gp);
+		sigblockall();
+	}
+	gp->sigmask = gp->m->sigmask = mask;
+	sigcount(gp, mask);
+	setaltstack(gp, &uc->stack);
+	uc->stack = (stack_t){.ss_sp = (void *)gp->m->gsignal, .ss_size = gp->m->gsignalsize,
+	    .ss_flags = gp->m->gsignalsize ? 0 : SS_DISABLE};
+	gp->insyscall = (uint8_t)f->insyscall;
+	compiler_barrier();
+	gp->locks = f->locks;
+}
+
+/* A handler left by longjmp may have interrupted the runtime, by a fault: the program has no more to do with that. */
+void
+sigunwound(struct g *gp)
+{
+	gp->locks = 0;
+}
+
+bool
+sigonalt(struct g *gp)
+{
+	stack_t ss = altstack(gp);
+
+	return onstack(&ss, (uintptr_t)__builtin_frame_address(0));
+}
+
+/* ---- what happens when the program has no handler ---- */
+
+static bool
+inguard(struct g *gp, uintptr_t addr)
+{
+	uintptr_t lo;
+
+	if(gp->stack.hi == 0 || gp->flags & GF_USERSTACK)
+		return false;
+	lo = gp->stacksize ? gp->stack.hi - gp->stacksize : gp->stack.lo - (1 << 20);
+	return addr >= lo && addr < gp->stack.lo;
+}
+
+static void
+explain(int sig, const siginfo_t *info, struct ucontextk *uc, struct g *gp)
+{
+	uintptr_t addr = (uintptr_t)info->si_addr, pc = uc->gregs[REG_RIP];
+
+	if(gp != NULL && sig == SIGSEGV && inguard(gp, addr))
+		rtlog("stack overflow: goroutine %lu (%s) exceeds its stack 0x%lx-0x%lx: sp 0x%lx, pc 0x%lx",
+		    (unsigned long)gp->goid, gp->name[0] ? gp->name : "no name", gp->stack.lo, gp->stack.hi,
+		    (unsigned long)uc->gregs[REG_RSP], pc);
+	else if(gp == NULL)
+		rtlog("fatal: signal %d on a scheduling stack: address 0x%lx, pc 0x%lx", sig, addr, pc);
+	else if(gp->locks != 0)
+		rtlog("signal %d in the runtime: address 0x%lx, pc 0x%lx, goroutine %lu", sig, addr, pc,
+		    (unsigned long)gp->goid);
+}
+
+/* The default action, natively: a fault repeats; what was sent is sent again. Both when the context has been restored. */
+static void
+defaultaction(int sig, const siginfo_t *info, struct ucontextk *uc, bool sync)
+{
+	struct ksigaction dfl = {0};
+
+	if(!sync && sigignored(sig))
+		return;
+	if(sync || alwaysours(sig))
+		setkernelaction(sig, &dfl, true);
+	uc->sigmask &= ~SIGBIT(sig);
+	if(!sync)
+		rawsyscall(SYS_rt_tgsigqueueinfo, rawsyscall(SYS_getpid), rawsyscall(SYS_gettid), sig, info);
+}
+
+/* ---- the handler ---- */
+
+void
+sigrun(int sig, const siginfo_t *info, struct ucontextk *uc, struct g *gp)
+{
+	struct ksigaction ka = takeaction(sig);
+	bool sync = info->si_code > 0 && (SIGBIT(sig) & SIGSYNC);
+
+	if(ishandler(ka.handler)){
+		deliver(sig, info, uc, &ka, gp);
+		return;
+	}
+	if(sync)
+		explain(sig, info, uc, gp);
+	defaultaction(sig, info, uc, sync);
+}
+
+/* On a thread without a G, or in the child of vfork. */
+static void
+runinplace(int sig, siginfo_t *info, struct ucontextk *uc)
+{
+	struct ksigaction ka = takeaction(sig);
+	uint64_t mask = uc->sigmask | ka.mask;
+
+	if(!ishandler(ka.handler)){
+		defaultaction(sig, info, uc, info->si_code > 0 && (SIGBIT(sig) & SIGSYNC));
+		return;
+	}
+	if(!(ka.flags & SA_RESTART))
+		norestart(uc);
+	if(!(ka.flags & SA_NODEFER))
+		mask |= SIGBIT(sig);
+	sigsetkernelmask(mask & ~SIGNEVER);
+	((void (*)(int, siginfo_t *, void *))(void (*)(void))ka.handler)(sig, info, uc);
+}
+
+/* Has it been sent to this very thread? The kernel does so to who writes to a broken pipe; it says SI_USER then. */
+static bool
+threaddirected(int sig, const siginfo_t *info)
+{
+	return info->si_code == SI_TKILL ||
+	       ((sig == SIGPIPE || sig == SIGXFSZ) && info->si_code == SI_USER && info->si_pid == sigpid);
+}
+
+/* Should gp, in user mode, run the handler of a signal that its thread has got? */
+static bool
+ishers(struct g *gp, int sig, const siginfo_t *info)
+{
+	if(gp->m->sigreraise == sig)
+		return true;
+	if((gp->sigmask | sigwaitset(gp)) & SIGBIT(sig))
+		return false; /* libc has the mask in its hands: system(), abort() */
+	return gp == maing || threaddirected(sig, info) || (load_relaxed(&maing->sigmask) & SIGBIT(sig)) ||
+	       info->si_code == SI_TIMER || sig == SIGPROF || sig == SIGVTALRM;
+}
+
+static void
+sigtramp(int sig, siginfo_t *info, void *ucv)
+{
+	struct ucontextk *uc = ucv;
+	struct g *gp = getg(), *to;
+
+	if(sig == options.dumpsig){
+		fetch_or(&sched.sigwake, SIGWAKE_DUMP);
+		sysmonwake();
+		return;
+	}
+	if(gp == NULL && tls_m == NULL){
+		runinplace(sig, info, uc);
+		return;
+	}
+	if(info->si_code > 0 && (SIGBIT(sig) & SIGSYNC)){
+		if(gp == NULL){
+			explain(sig, info, uc, NULL);
+			defaultaction(sig, info, uc, true);
+		}else
+			sigrun(sig, info, uc, gp);
+		return;
+	}
+	if(gp != NULL && (gp->locks == 0 || gp->m->sigreraise == sig) && ishers(gp, sig, info)){
+		sigrun(sig, info, uc, gp);
+		return;
+	}
+	to = gp != NULL && threaddirected(sig, info) ? gp : NULL;
+	sigenqueue(to, info);
+	if(gp != NULL)
+		fetch_or(&gp->attn, ATTN_SIGNAL);
+	if(to == NULL){
+		fetch_or(&sched.sigwake, SIGWAKE_SIGNAL); /* a full barrier: pairs with the one in rest() and deepsleep() */
+		sysmonwake();
+		if(load_acquire(&sched.lastpoll) == 0)
+			netpollbreak();
+	}
+}
+
+/* ---- threads ---- */
+
+/* The signal stack, which a structure used again still has. Without memory for one, handlers start on the thread's own. */
+static void
+gsignalalloc(struct m *mp)
+{
+	size_t size = getauxval(AT_MINSIGSTKSZ) + (16 << 10);
+	long p;
+
+	if(mp->gsignal != 0)
+		return;
+	if(size < GSIGNALMIN)
+		size = GSIGNALMIN;
+	size = (size + PAGE - 1) & ~(size_t)(PAGE - 1);
+	p = rawsyscall(SYS_mmap, 0, size + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if(p < 0 && p > -4096)
+		return;
+	rawsyscall(SYS_mprotect, p, PAGE, PROT_NONE);
+	mp->gsignal = (uintptr_t)p + PAGE;
+	mp->gsignalsize = size;
+}
+
+void
+minitsignals(struct m *mp)
+{
+	stack_t ss;
+
+	gsignalalloc(mp);
+	ss = (stack_t){.ss_sp = (void *)mp->gsignal, .ss_size = mp->gsignalsize};
+	if(mp->gsignal != 0)
+		rawsyscall(SYS_sigaltstack, &ss, NULL);
+}
+
+void
+munitsignals(struct m *mp)
+{
+	stack_t ss = {.ss_flags = SS_DISABLE};
+
+	sigblockall();
+	store_release(&mp->sigmask, ~0ULL);
+	rawsyscall(SYS_sigaltstack, &ss, NULL);
+}
+
+/* On the process's main thread, whose G is maing: takes over actions, mask and alternate stack. */
+void
+siginit(void)
+{
+	uint64_t mask = sigblockall();
+	stack_t ss;
+
+	sigpid = (int32_t)rawsyscall(SYS_getpid);
+	for(int sig = 1; sig <= NSIGS; sig++){
+		struct ksigaction *ka = &sigtab[sig];
+
+		*ka = (struct ksigaction){0};
+		if(sig == SIGKILL || sig == SIGSTOP || sig == SIGCANCELNO || sig == SIGSETXIDNO)
+			continue;
+		rawsyscall(SYS_rt_sigaction, sig, NULL, ka, 8);
+		if(ishandler(ka->handler))
+			nhandlers++;
+		if(ishandler(ka->handler) || alwaysours(sig))
+			setkernelaction(sig, ka, false);
+	}
+	rawsyscall(SYS_sigaltstack, NULL, &ss);
+	if(ss.ss_size != 0 && sigdataof(maing) != NULL)
+		setaltstack(maing, &ss);
+	sigsetkernelmask(mask);
+	maing->m->sigmask = mask & ~SIGNEVER;
+	sigginit(maing, mask);
+	sigup = true;
+}
+
+/* In the child of a fork: the kernel gets back all that it had before siginit. */
+void
+sigfork(struct g *gp)
+{
+	stack_t ss;
+
+	if(!sigup)
+		return;
+	for(int sig = 1; sig <= NSIGS; sig++)
+		if(ishandler(sigtab[sig].handler) || alwaysours(sig))
+			setkernelaction(sig, &sigtab[sig], true);
+	ss = altstack(gp);
+	rawsyscall(SYS_sigaltstack, &ss, NULL);
+	nhandlers = 0;
+	sigup = false;
+	sigqueuefork();
+	sigmaskfork();
+	preemptfork();
+}

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signals that wait for a G.
+ *
+ * There is a queue for the process and one for each G, filled by sigtramp when it cannot run the
+ * handler at once, and by kill, pthread_kill and the like among Gs. As in the kernel a standard signal is queued once,
+ * a real-time signal each time, first in first out; of several the lowest number goes first.
+ *
+ * sigdispatch gives each of the process's signals to a G that lets it through (entry.to), the main G
+ * first, and kicks that G. An entry without an owner waits until some G lets it through. A G that
+ * blocks the signal after all, or ends, gives it back (sigretarget).
+ *
+ * How a G learns of a signal. The sender queues, sets ATTN_SIGNAL (a full barrier) and looks where the G is:
+ *
+ *   parked      it claims the wait: park returns WAKE_SIGNAL
+ *   about to    park0 has a full barrier between Wparked and its look at attn: one of them sees the other
+ *   running     a kick (preempt.c) interrupts it. In user mode it delivers; in runtime mode rtexit
+ *               sees attn, or will be reached
+ *   runnable    it comes out of runtime mode by rtexit
+ *
+ * A G that takes signals clears ATTN_SIGNAL first (a full barrier), then looks at its bits of pending
+ * signals: it sees the sender's entry, or the sender sets ATTN_SIGNAL after.
+ *
+ * siglock is a spin lock, as handlers take it. Others block all signals while they hold it, so that
+ * a handler never waits for the thread that it has interrupted.
+ */
+#include <string.h>
+#include <sys/mman.h>
+
+#include "sig.h"
+
+enum {
+	FIRSTENTS = 64,
+	CHUNK = 64 << 10,
+	MAXENTS = 1 << 16,
+	FIRSTRT = 32, /* from here on signals queue */
+	SPINS = 100,
+};
+
+struct sigent {
+	struct sigent *next;
+	struct g *to; /* in the process's queue: whose it is to be, or NULL */
+	siginfo_t info;
+};
+
+/* All: siglock. Bits are also read without. */
+static uint32_t sigkey;
+static struct {
+	struct sigent *head, **tail;
+} procq[NSIGS + 1];
+static uint64_t procbits; /* atomic: signals in procq */
+static uint32_t ngents;   /* atomic: entries on Gs' queues */
+static struct sigent *freeents, firstents[FIRSTENTS];
+static uint32_t nents;    /* ever made */
+
+/* ---- the lock ---- */
+
+void
+siglockh(void)
+{
+	for(int i = 0; xchg(&sigkey, 1) != 0; i++)
+		if(i < SPINS)
+			cpurelax();
+		else
+			rawsyscall(SYS_sched_yield);
+}
+
+void
+sigunlockh(void)
+{
+	store_release(&sigkey, 0);
+}
+
+uint64_t
+siglock(void)
+{
+	uint64_t mask = sigblockall();
+
+	siglockh();
+	return mask;
+}
+
+void
+sigunlock(uint64_t mask)
+{
+	sigunlockh();
+	sigsetkernelmask(mask);
+}
+
+/* ---- memory ---- */
+
+static void *
+chunk(void)
+{
+	long p = rawsyscall(SYS_mmap, 0, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p < 0 && p > -4096 ? NULL : (void *)p;
+}
+
+struct sigdata *
+sigdataofh(struct g *gp)
+{
+	static struct sigdata *at, *end;
+
+	if(gp->sigdata == NULL){
+		if(at == end){
+			if((at = chunk()) == NULL)
+				return end = NULL;
+			end = at + CHUNK / sizeof *at;
+		}
+		at->altstack.ss_flags = SS_DISABLE;
+		store_release(&gp->sigdata, at++);
+	}
+	return gp->sigdata;
+}
+
+struct sigdata *
+sigdataof(struct g *gp)
+{
+	struct sigdata *d = gp->sigdata;
+	uint64_t mask;
+
+	if(d == NULL){
+		mask = siglock();
+		d = sigdataofh(gp);
+		sigunlock(mask);
+	}
+	return d;
+}
+
+static struct sigent *
+entalloc(void)
+{
+	struct sigent *e = freeents, *end;
+
+	if(e != NULL){
+		freeents = e->next;
+		return e;
+	}
+	if(nents < FIRSTENTS)
+		return &firstents[nents++];
+	if(nents >= MAXENTS)
+		return NULL;
+	if((e = chunk()) == NULL)
+		return NULL;
+	for(end = e + CHUNK / sizeof *e; e < end; e++, nents++){
+		e->next = freeents;
+		freeents = e;
+	}
+	return entalloc();
+}
+
+static void
+entfree(struct sigent *e)
+{
+	e->next = freeents;
+	freeents = e;
+}
+
+static void
+put(struct g *to, struct g *owner, const siginfo_t *info)
+{
+	int sig = info->si_signo;
+	struct sigdata *d = to ? sigdataofh(to) : NULL;
+	uint64_t *bits = d ? &d->pending : &procbits;
+	struct sigent *e, **l;
+
+	if((to != NULL && d == NULL) || ((*bits & SIGBIT(sig)) && sig < FIRSTRT) || (e = entalloc()) == NULL)
+		return;
+	e->info = *info;
+	e->to = owner;
+	if(to != NULL){
+		for(l = &d->queue; *l != NULL && (*l)->info.si_signo <= sig; l = &(*l)->next)
+			;
+		e->next = *l;
+		*l = e;
+		add_fetch(&ngents, 1);
+	}else{
+		if(procq[sig].head == NULL)
+			procq[sig].tail = &procq[sig].head;
+		e->next = NULL;
+		*procq[sig].tail = e;
+		procq[sig].tail = &e->next;
+	}
+	store_release(bits, *bits | SIGBIT(sig));
+}
+
+void
+sigenqueue(struct g *to, const siginfo_t *info)
+{
+	siglockh();
+	put(to, NULL, info);
+	sigunlockh();
+}
+
+static struct sigent *
+takeown(struct g *gp, uint64_t which)
+{
+	struct sigdata *d = gp->sigdata;
+	struct sigent *e, **l;
+	int sig;
+
+	for(l = &d->queue; *l != NULL && !(SIGBIT((*l)->info.si_signo) & which); l = &(*l)->next)
+		;
+	if((e = *l) == NULL)
+		return NULL;
+	*l = e->next;
+	sig = e->info.si_signo;
+	if(e->next == NULL || e->next->info.si_signo != sig)
+		store_release(&d->pending, d->pending & ~SIGBIT(sig));
+	add_fetch(&ngents, -1);
+	return e;
+}
+
+/* Takes the first entry of sig that gp may have; NULL for gp takes any. */
+static struct sigent *
+takeproc(struct g *gp, int sig)
+{
+	struct sigent *e, **l;
+
+	for(l = &procq[sig].head; (e = *l) != NULL; l = &e->next)
+		if(gp == NULL || e->to == NULL || e->to == gp)
+			break;
+	if(e == NULL)
+		return NULL;
+	if((*l = e->next) == NULL)
+		procq[sig].tail = l;
+	if(procq[sig].head == NULL)
+		store_release(&procbits, procbits & ~SIGBIT(sig));
+	return e;
+}
+
+bool
+sigtakeh(struct g *gp, uint64_t which, siginfo_t *info)
+{
+	struct sigent *e = NULL;
+
+	siglockh();
+	if(sigpendingfor(gp) & which)
+		e = takeown(gp, which);
+	for(uint64_t b = procbits & which; e == NULL && b != 0; b &= b - 1)
+		e = takeproc(gp, __builtin_ctzl(b) + 1);
+	if(e != NULL){
+		*info = e->info;
+		entfree(e);
+	}
+	sigunlockh();
+	return e != NULL;
+}
+
+bool
+sigwaits(struct g *gp, uint64_t which)
+{
+	return ((sigpendingfor(gp) | load_acquire(&procbits)) & which) != 0;
+}
+
+bool
+sigtake(struct g *gp, uint64_t which, siginfo_t *info)
+{
+	uint64_t mask;
+	bool r;
+
+	if(!sigwaits(gp, which))
+		return false;
+	mask = sigblockall();
+	r = sigtakeh(gp, which, info);
+	sigsetkernelmask(mask);
+	return r;
+}
+
+uint64_t
+sigqueued(struct g *gp)
+{
+	return sigpendingfor(gp) | load_acquire(&procbits);
+}
+
+/* ---- giving the process's signals to Gs ---- */
+
+static bool
+takes(struct g *gp, int sig)
+{
+	return !(load_acquire(&gp->sigmask) & ~sigwaitset(gp) & SIGBIT(sig)) && gp->status != Gidle &&
+	       gp->status != Gdead && !(gp->flags & GF_FOREIGN);
+}
+
+static struct g *
+whotakes(int sig)
+{
+	if(takes(maing, sig))
+		return maing;
+	if(load_acquire(&sigall) & SIGBIT(sig) && load_relaxed(&nsigwaiters) == 0)
+		return NULL;
+	for(struct g *gp = load_acquire(&allgs); gp != NULL; gp = gp->alllink)
+		if(takes(gp, sig))
+			return gp;
+	return NULL;
+}
+
+/* Makes gp look at its signals. Not in a handler. */
+static void
+kick(struct g *gp)
+{
+	uint64_t w;
+	struct m *mp;
+
+	fetch_or(&gp->attn, ATTN_SIGNAL); /* pairs with park0 */
+	if(gp == getg())
+		return;
+	w = load_acquire(&gp->wakeword);
+	if((w & WSTATE) == Wparked){
+		if(!load_relaxed(&gp->nointr))
+			wake(gp, w >> WSEQSHIFT, WAKE_SIGNAL);
+	}else if((mp = load_acquire(&gp->m)) != NULL)
+		preemptm(mp);
+}
+
+/* Assigns what nobody has of sig to gp; false if gp no longer lets it through. */
+static bool
+assign(struct g *gp, int sig)
+{
+	uint64_t mask = siglock();
+	bool ok = takes(gp, sig);
+
+	for(struct sigent *e = procq[sig].head; ok && e != NULL; e = e->next)
+		if(e->to == NULL)
+			e->to = gp;
+	sigunlock(mask);
+	return ok;
+}
+
+static uint64_t
+unassigned(void)
+{
+	uint64_t mask, bits = 0;
+
+	if(load_acquire(&procbits) == 0)
+		return 0;
+	mask = siglock();
+	for(uint64_t b = procbits; b != 0; b &= b - 1){
+		int sig = __builtin_ctzl(b) + 1;
+
+		for(struct sigent *e = procq[sig].head; e != NULL; e = e->next)
+			if(e->to == NULL)
+				bits |= SIGBIT(sig);
+	}
+	sigunlock(mask);
+	return bits;
+}
+
+bool
+sigdispatch(struct m *mp)
+{
+	uint32_t w = xchg(&sched.sigwake, 0);
+	bool any = false;
+
+	if(w & SIGWAKE_DUMP)
+		dumpgs(logfd(), "signal");
+	if(!(w & SIGWAKE_SIGNAL))
+		return false;
+	for(uint64_t b = unassigned(); b != 0; b &= b - 1){
+		int sig = __builtin_ctzl(b) + 1;
+		struct g *gp;
+
+		while((gp = whotakes(sig)) != NULL && !assign(gp, sig))
+			;
+		if(gp != NULL){
+			kick(gp);
+			any = true;
+		}
+	}
+	return any;
+}
+
+/* gp does not take `which` any more: what was to be its is somebody else's. */
+void
+sigretarget(struct g *gp, uint64_t which)
+{
+	uint64_t mask;
+	bool any = false;
+
+	if(!(load_acquire(&procbits) & which))
+		return;
+	mask = siglock();
+	for(uint64_t b = procbits & which; b != 0; b &= b - 1)
+		for(struct sigent *e = procq[__builtin_ctzl(b) + 1].head; e != NULL; e = e->next)
+			if(e->to == gp){
+				e->to = NULL;
+				any = true;
+			}
+	sigunlock(mask);
+	if(any){
+		fetch_or(&sched.sigwake, SIGWAKE_SIGNAL);
+		sigdispatch(NULL);
+	}
+}
+
+void
+sigforget(struct g *gp)
+{
+	struct sigent *e;
+	uint64_t mask;
+
+	if(sigpendingfor(gp) == 0)
+		return;
+	mask = siglock();
+	while((e = takeown(gp, ~0ULL)) != NULL)
+		entfree(e);
+	sigunlock(mask);
+}
+
+/* The signal is ignored from now on. */
+void
+sigdiscard(int sig)
+{
+	struct sigent *e;
+
+	while((e = takeproc(NULL, sig)) != NULL)
+		entfree(e);
+	if(load_relaxed(&ngents) == 0)
+		return;
+	for(struct g *gp = load_acquire(&allgs); gp != NULL; gp = gp->alllink)
+		while((sigpendingfor(gp) & SIGBIT(sig)) && (e = takeown(gp, SIGBIT(sig))) != NULL)
+			entfree(e);
+}
+
+/* ---- sending, among Gs ---- */
+
+static void
+enqueue(struct g *to, struct g *owner, const siginfo_t *info)
+{
+	uint64_t mask = siglock();
+
+	put(to, owner, info);
+	sigunlock(mask);
+}
+
+/* POSIX: a signal for oneself is delivered before kill() returns if no other thread could take it. */
+static bool
+sendproc(const siginfo_t *info)
+{
+	int sig = info->si_signo;
+	struct g *to;
+
+	if(!sighandled(sig) || (to = whotakes(sig)) == NULL)
+		return false;
+	enqueue(NULL, to, info);
+	kick(to);
+	if(!takes(to, sig))
+		sigretarget(to, SIGBIT(sig));
+	return true;
+}
+
+bool
+sigsend(struct g *to, const siginfo_t *info)
+{
+	int sig = info->si_signo;
+
+	if(to == NULL)
+		return sendproc(info);
+	if(takes(to, sig) && !sighandled(sig) && !(sigwaitset(to) & SIGBIT(sig)))
+		return sigignored(sig); /* ignored: done; the default action is for all threads and the kernel's */
+	enqueue(to, NULL, info);
+	kick(to);
+	return true;
+}
+
+/* ---- delivery ---- */
+
+bool
+sigdeliver(struct g *gp)
+{
+	uint32_t depth = gp->locks;
+	uint8_t n = gp->nsigintr;
+	struct m *mp;
+	siginfo_t info;
+
+	for(;;){
+		fetch_and(&gp->attn, ~(uint32_t)ATTN_SIGNAL); /* before the look at the queues */
+		if(!sigtake(gp, ~gp->sigmask & ~sigwaitset(gp), &info))
+			return gp->nsigintr == n;
+		/* still in runtime mode, so that the thread is the right one; deliver() turns to user mode for the handler */
+		mp = gp->m;
+		mp->sigreraise = info.si_signo;
+		rawsyscall(SYS_rt_tgsigqueueinfo, sigpid, mp->tid, info.si_signo, &info);
+		if(gp->locks == 0){
+			rtenter(gp); /* the handler has run */
+			gp->locks = depth;
+		}else
+			mp->sigreraise = 0;
+	}
+}
+
+/*
+ * A SIGPIPE that the kernel has for the thread while the G blocks it stays pending there, and would hit whatever G
+ * runs there next. It is the G's own: that looks for it by sigtimedwait.
+ */
+void
+sigpipe(struct g *gp)
+{
+	static const struct timespec now;
+	uint64_t set = SIGBIT(SIGPIPE);
+	siginfo_t info;
+
+	if((gp->sigmask & set) && rawsyscall(SYS_rt_sigtimedwait, &set, &info, &now, 8) == SIGPIPE)
+		enqueue(gp, NULL, &info);
+}
+
+/* In the child of a fork nothing is pending. */
+void
+sigqueuefork(void)
+{
+	sigkey = 0;
+	memset(procq, 0, sizeof procq);
+	procbits = 0;
+	ngents = 0;
+	freeents = NULL;
+	nents = 0;
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Masks, and waiting for signals.
+ *
+ * A set of the program's has 1024 bits; the kernel reads and writes the first 64, and so do we: a
+ * program may have room for no more.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <string.h>
+
+#include "fd.h"
+#include "sig.h"
+#include "thread.h"
+
+static uint64_t
+maskof(const sigset_t *set)
+{
+	uint64_t mask;
+
+	memcpy(&mask, set, sizeof mask);
+	return mask;
+}
+
+static void
+setof(sigset_t *set, uint64_t mask)
+{
+	memcpy(set, &mask, sizeof mask);
+}
+
+static void
+setmask(struct g *gp, uint64_t mask)
+{
+	if((mask & ~SIGNEVER) == gp->sigmask)
+		return;
+	rtenter(gp);
+	setsigmask(gp, mask);
+	rtexit(gp);
+}
+
+/* ---- masks ---- */
+
+static int
+change(struct g *gp, int how, const sigset_t *set, sigset_t *old)
+{
+	uint64_t was = gp->sigmask, mask;
+
+	if(set != NULL){
+		mask = maskof(set);
+		switch(how){
+		case SIG_BLOCK:
+			mask |= was;
+			break;
+		case SIG_UNBLOCK:
+			mask = was & ~mask;
+			break;
+		case SIG_SETMASK:
+			break;
+		default:
+			return EINVAL;
+		}
+		setmask(gp, mask);
+	}
+	if(old != NULL)
+		setof(old, was);
+	return 0;
+}
+
+EXPORT int
+pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+	struct g *gp = getg();
+
+	return gp != NULL ? change(gp, how, set, old) : libc.pthread_sigmask(how, set, old);
+}
+
+EXPORT int
+sigprocmask(int how, const sigset_t *set, sigset_t *old)
+{
+	struct g *gp = getg();
+	int e;
+
+	if(gp == NULL)
+		return libc.sigprocmask(how, set, old);
+	if((e = change(gp, how, set, old)) == 0)
+		return 0;
+	errno = e;
+	return -1;
+}
+
+/* The BSD functions know the first 32 signals. */
+
+static int
+addmask(int mask)
+{
+	struct g *gp = getg();
+	int was;
+
+	if(gp == NULL)
+		return libc.sigblock(mask);
+	was = (int)gp->sigmask;
+	setmask(gp, gp->sigmask | (unsigned)mask);
+	return was;
+}
+
+EXPORT int
+sigblock(int mask)
+{
+	return addmask(mask);
+}
+
+EXPORT int
+sigsetmask(int mask)
+{
+	struct g *gp = getg();
+	int was;
+
+	if(gp == NULL)
+		return libc.sigsetmask(mask);
+	was = (int)gp->sigmask;
+	setmask(gp, (unsigned)mask);
+	return was;
+}
+
+EXPORT int
+siggetmask(void)
+{
+	return addmask(0);
+}
+
+static int
+one(int how, int sig)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	return sigaddset(&set, sig) != 0 ? -1 : sigprocmask(how, &set, NULL);
+}
+
+EXPORT int
+sighold(int sig)
+{
+	return one(SIG_BLOCK, sig);
+}
+
+EXPORT int
+sigrelse(int sig)
+{
+	return one(SIG_UNBLOCK, sig);
+}
+
+EXPORT int
+sigpending(sigset_t *set)
+{
+	struct g *gp = getg();
+	uint64_t kernel;
+
+	if(gp == NULL)
+		return libc.sigpending(set);
+	rawsyscall(SYS_rt_sigpending, &kernel, 8);
+	setof(set, (kernel | sigqueued(gp)) & gp->sigmask);
+	return 0;
+}
+
+/* ---- waiting for a handler to run ---- */
+
+/* Waits with this mask until a handler has run: always EINTR. */
+static int
+suspend(struct g *gp, uint64_t mask)
+{
+	uint64_t old;
+	uint16_t n;
+
+	cancelpoint(gp);
+	rtenter(gp);
+	n = gp->nsig;
+	old = setsigmask(gp, mask);
+	do{
+		parkprep(gp);
+		park(gp, Wsignal, NULL, NOTIME);
+	}while(!interrupted(gp, false) && gp->nsig == n);
+	setsigmask(gp, old);
+	rtexit(gp);
+	errno = EINTR;
+	return -1;
+}
+
+EXPORT int
+sigsuspend(const sigset_t *set)
+{
+	struct g *gp = getg();
+
+	return gp != NULL ? suspend(gp, maskof(set)) : libc.sigsuspend(set);
+}
+
+EXPORT int
+__sigsuspend(const sigset_t *set)
+{
+	return sigsuspend(set);
+}
+
+EXPORT int
+pause(void)
+{
+	struct g *gp = getg();
+
+	return gp != NULL ? suspend(gp, gp->sigmask) : libc.pause();
+}
+
+/* issig: X/Open's, of a signal to be let through; else BSD's, of a mask. */
+EXPORT int
+__sigpause(int arg, int issig)
+{
+	struct g *gp = getg();
+	uint64_t mask;
+
+	if(gp == NULL)
+		return libc.__sigpause(arg, issig);
+	if(issig && (arg < 1 || arg > NSIGS)){
+		errno = EINVAL;
+		return -1;
+	}
+	mask = issig ? gp->sigmask & ~SIGBIT(arg) : (unsigned)arg;
+	return suspend(gp, mask);
+}
+
+/* libc has two functions of this name; the headers' choice depends on what the program defines. */
+EXPORT int sigpause_(int mask) __asm__("sigpause");
+
+int
+sigpause_(int mask)
+{
+	return __sigpause(mask, 0);
+}
+
+EXPORT int
+__xpg_sigpause(int sig)
+{
+	return __sigpause(sig, 1);
+}
+
+/* ---- waiting for a signal itself ---- */
+
+/* until: absolute, NOTIME for ever, 0 not at all. A signal's number or a negative errno. */
+static int
+await(struct g *gp, const sigset_t *set, siginfo_t *info, int64_t until)
+{
+	siginfo_t buf;
+	int r;
+
+	cancelpoint(gp);
+	rtenter(gp);
+	r = sigwaitfor(gp, maskof(set), info ? info : &buf, until);
+	rtexit(gp);
+	if(r < 0)
+		cancelpoint(gp);
+	return r;
+}
+
+static int
+result(int r)
+{
+	if(r >= 0)
+		return r;
+	errno = -r;
+	return -1;
+}
+
+EXPORT int
+sigwaitinfo(const sigset_t *set, siginfo_t *info)
+{
+	struct g *gp = getg();
+
+	return gp != NULL ? result(await(gp, set, info, NOTIME)) : libc.sigwaitinfo(set, info);
+}
+
+EXPORT int
+sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
+{
+	struct g *gp = getg();
+	int64_t until = NOTIME;
+
+	if(gp == NULL)
+		return libc.sigtimedwait(set, info, timeout);
+	if(timeout != NULL){
+		if(!goodtime(timeout)){
+			errno = EINVAL;
+			return -1;
+		}
+		until = tonsec(timeout);
+		if(until != 0)
+			until = deadlinens(until);
+	}
+	return result(await(gp, set, info, until));
+}
+
+EXPORT int
+sigwait(const sigset_t *set, int *sig)
+{
+	struct g *gp = getg();
+	siginfo_t info;
+	int r;
+
+	if(gp == NULL)
+		return libc.sigwait(set, sig);
+	do
+		r = await(gp, set, &info, NOTIME);
+	while(r == -EINTR);
+	if(r < 0)
+		return -r;
+	*sig = r;
+	return 0;
+}
+
+/* ---- jumps that restore the mask ---- */
+
+static void
+unwound(struct __jmp_buf_tag *env)
+{
+	struct g *gp = getg();
+
+	if(gp == NULL)
+		return;
+	sigunwound(gp);
+	if(env->__mask_was_saved)
+		setmask(gp, maskof((const sigset_t *)&env->__saved_mask));
+}
+
+EXPORT void
+longjmp(struct __jmp_buf_tag env[1], int val)
+{
+	unwound(env);
+	libc.longjmp(env, val);
+	__builtin_unreachable();
+}
+
+EXPORT void
+_longjmp(struct __jmp_buf_tag env[1], int val)
+{
+	unwound(env);
+	libc._longjmp(env, val);
+	__builtin_unreachable();
+}
+
+EXPORT void
+siglongjmp(struct __jmp_buf_tag env[1], int val)
+{
+	unwound(env);
+	libc.siglongjmp(env, val);
+	__builtin_unreachable();
+}
+
+EXPORT void
+__longjmp_chk(struct __jmp_buf_tag env[1], int val)
+{
+	struct g *gp = getg();
+
+	unwound(env);
+	if(gp != NULL && sigonalt(gp))
+		libc.longjmp(env, val); /* the check asks the kernel, which knows another alternate stack */
+	libc.__longjmp_chk(env, val);
+	__builtin_unreachable();
+}
