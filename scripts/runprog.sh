@@ -121,6 +121,15 @@ run() {
 	fi
 }
 
+# sweep MARK: kills what a failed run left outside its process group; MARK is in its environment.
+sweep() {
+	local e
+	for e in $(grep -lsz "^PROG_RUN=$1\$" /proc/[0-9]*/environ); do
+		e=${e#/proc/}
+		kill -KILL "${e%/environ}" 2>/dev/null
+	done
+}
+
 # The patterns of NAME.err that stderr does not match.
 unmatched() {
 	while IFS= read -r re; do
@@ -172,7 +181,7 @@ testone() {
 		cp "$base.out" "$log/$name.native.out" || exit 2
 	fi
 	for p in $plist; do
-		run "$log/$name.$p" "$sec" env -u HEDDLE HEDDLE_MAXPROCS=$p \
+		run "$log/$name.$p" "$sec" env -u HEDDLE HEDDLE_MAXPROCS=$p PROG_RUN=$$.$name.$p \
 		    $(cat "$base.env" 2>/dev/null) LD_PRELOAD="$lib" "$bin/$name"
 		why=
 		if [ "$rc" = 77 ] && [ "$(directive native "$src")" = no ]; then
@@ -189,6 +198,7 @@ testone() {
 		fi
 		if [ -n "$why" ]; then
 			verdict fail "$name MAXPROCS=$p: $why; see $log/$name.$p.*"
+			sweep "$$.$name.$p"
 			# A later round must not overwrite what a rare failure left.
 			for f in "$log/$name.$p".{out,err,bt}; do
 				[ -e "$f" ] && cp "$f" "$log/FAILED.$name.$p.${f##*.}"
