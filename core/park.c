@@ -10,8 +10,13 @@
  * goes on at once; if not, the claimer sees Wparked, owns the G and puts it on a run
  * queue. A G's stack is never run twice: Wparked is set on g0, after mcall has saved it.
  *
- * Signals: the sender sets ATTN_SIGNAL (a full barrier) and then looks at wakeword;
+ * Signals: the sender sets ATTN_SIGNAL (attnset, a full barrier) and then looks at wakeword;
  * park0 sets Wparked (a full barrier) and then looks at attn. One of them sees the other.
+ *
+ * With one P (semasolo in sema.h) waits on the queues of sema.c are ended by who has the P only, and then
+ * claimalone and setparked do without atomic operations. What comes from elsewhere: a timer is run by
+ * who has the P, too; a foreign thread ends semasolo first; and so does claim(.., WAKE_SIGNAL) by a thread
+ * that has no P, for which attnset is a full barrier on both sides.
  */
 #include <linux/futex.h>
 
@@ -35,13 +40,32 @@ parkprep(struct g *gp)
 	return seq;
 }
 
+/* hasp says that the caller has a P, and keeps it. */
+static bool
+hasp(void)
+{
+	struct g *gp = getg();
+
+	if(gp != NULL)
+		return load_relaxed(&gp->locks) != 0;
+	return tls_m != NULL && tls_m->p != NULL;
+}
+
+void
+attnset(struct g *gp, uint32_t bits)
+{
+	fetch_or(&gp->attn, bits);
+	if(load_relaxed(&semasolo) && !hasp())
+		heavybarrier(); /* pairs with setparked, which has none */
+}
+
 int
 claim(struct g *gp, uint64_t seq, enum wakewhy why)
 {
 	uint64_t w;
 
-	if(unlikely(why == WAKE_SIGNAL) && load_relaxed(&semasolo) && (getm() == NULL || getm()->p == NULL))
-		semaforeign(); /* see claimalone */
+	if(unlikely(why == WAKE_SIGNAL) && load_relaxed(&semasolo) && !hasp())
+		semaforeign();
 	w = load_relaxed(&gp->wakeword);
 	for(;;){
 		if(w >> WSEQSHIFT != seq || ((w & WSTATE) != Wprep && (w & WSTATE) != Wparked))
@@ -53,11 +77,7 @@ claim(struct g *gp, uint64_t seq, enum wakewhy why)
 	}
 }
 
-/*
- * claimalone is claim for WAKE_READY, without an atomic operation: by who has the only P, within semaalone() and
- * semaleave(), of a G that waits on a queue of sema.c. Nobody else claims such a G then: timers are run by
- * who has the P, and foreign threads, or a signal that somebody without a P brings, end being alone first.
- */
+/* claimalone is claim for WAKE_READY by who has the only P, between semaenter() and semaleave(), of a G on a queue of sema.c. */
 int
 claimalone(struct g *gp, uint64_t seq)
 {

@@ -159,7 +159,7 @@ enum wakewhy {
  */
 enum { Wrun = 0, Wprep = 1, Wparked = 2, Wclaimed = 3, WSTATE = 3, WWHYSHIFT = 2, WWHY = 3 << 2, WSEQSHIFT = 4 };
 
-enum { /* bits of g.attn, looked at by rtexit() */
+enum { /* bits of g.attn, looked at by rtexit(); set by attnset() by who then looks at wakeword */
 	ATTN_PREEMPT = 1, /* yield */
 	ATTN_SIGNAL = 2,  /* a signal is to be delivered to this G */
 	ATTN_CANCEL = 4,
@@ -468,6 +468,9 @@ bool parkabort(struct g *gp, enum wakewhy *why);
  * caller now owns the parked G and must ready() it or glistpush() and injectglist() it. Any thread. */
 int claim(struct g *gp, uint64_t seq, enum wakewhy why);
 int claimalone(struct g *gp, uint64_t seq); /* see park.c; sema.c's */
+/* attnset sets bits of gp->attn. After it a look at gp->wakeword sees a parked G, or the G, about to park, the bits. Any
+ * thread, but not a signal handler. */
+void attnset(struct g *gp, uint32_t bits);
 /* ready makes a G whose claim returned 2 runnable. Any thread: a G in runtime mode, an M on g0, sysmon, foreign. */
 void ready(struct g *gp);
 static inline bool

@@ -22,7 +22,7 @@
  * that is libc's (process-shared) and a process-shared condition variable the wait is libc's. To
  * signal one that is process-shared is therefore to signal both here and there.
  */
-#include "sync.h"
+#include "mutex.h"
 
 /* __wrefs */
 enum {
@@ -135,7 +135,7 @@ condwait(struct g *gp, pthread_cond_t *c, pthread_mutex_t *m, struct deadline *d
 	semaenqueue(root, &entry, false);
 	setmark(c, CONDMARK);
 	semaunlock(root);
-	r = mutexrelease(gp, m, 0);
+	r = mutexrelease(gp, m);
 	if(unlikely(r != 0)){
 		condabort(gp, c, &entry);
 		rtexit(gp);

@@ -47,13 +47,13 @@ nativeunlock(struct g *gp, pthread_mutex_t *m)
 /* ---- for condition variables ---- */
 
 int
-mutexrelease(struct g *gp, pthread_mutex_t *m, unsigned users)
+mutexreleaseother(struct g *gp, pthread_mutex_t *m)
 {
 	int r;
 
 	if(mutexnative(m))
 		return nativeunlock(gp, m);
-	r = mutexdisown(gp, m, users);
+	r = mutexdisown(gp, m, 0);
 	if(r == 0)
 		mutexfree(gp, m, false);
 	return r == EBUSY ? 0 : r;
@@ -75,7 +75,7 @@ nativeretake(struct g *gp, pthread_mutex_t *m)
 }
 
 int
-mutexretake(struct g *gp, pthread_mutex_t *m, struct semawait *w)
+mutexretakeother(struct g *gp, pthread_mutex_t *m, struct semawait *w)
 {
 	int r;
 
@@ -105,13 +105,6 @@ mutexlock(struct g *gp, pthread_mutex_t *m, struct deadline *d)
 
 /* ---- the interposed functions ---- */
 
-/* A mutex of the usual kind; elision flags do not matter. */
-static inline bool
-plain(const pthread_mutex_t *m)
-{
-	return (kindof(m) & (KTYPE | KTID | KNATIVE)) == 0;
-}
-
 static noinline int
 lockother(struct g *gp, pthread_mutex_t *m)
 {
@@ -127,7 +120,7 @@ pthread_mutex_lock(pthread_mutex_t *m)
 {
 	struct g *gp = getg();
 
-	if(likely(gp != NULL && plain(m)) && likely(cas(lockword(m), 0, 1))){
+	if(likely(gp != NULL && mutexplain(m)) && likely(cas(lockword(m), 0, 1))){
 		m->__data.__owner = gp->tid;
 		m->__data.__nusers++;
 		return 0;
@@ -198,7 +191,7 @@ pthread_mutex_unlock(pthread_mutex_t *m)
 {
 	struct g *gp = getg();
 
-	if(unlikely(gp == NULL || !plain(m)))
+	if(unlikely(gp == NULL || !mutexplain(m)))
 		return rtready ? unlockother(gp, m) : libc.pthread_mutex_unlock(m);
 	m->__data.__owner = 0;
 	m->__data.__nusers--;

@@ -61,10 +61,20 @@ holds(const struct g *gp, pthread_mutex_t *m)
 	return (uint32_t)load_relaxed(&m->__data.__owner) == gp->tid;
 }
 
+/* A mutex of the usual kind; elision flags do not matter. */
+static inline bool
+mutexplain(const pthread_mutex_t *m)
+{
+	return (kindof(m) & (KTYPE | KTID | KNATIVE)) == 0;
+}
+
+/* ---- mutexwait.c ---- */
+
 /* All of these are for mutexes that are not libc's (mutexnative). */
 
 /* mutextake locks m if that can be done at once. EBUSY if not, else what pthread_mutex_lock returns. In user or runtime
- * mode. users: see mutexrelease. */
+ * mode. users: 1, or 0 from within a condition variable's wait, during
+ * which it stays in use. */
 int mutextake(struct g *gp, pthread_mutex_t *m, unsigned users);
 /* mutexwait waits for m and locks it, in runtime mode. d may be NULL. w: see mutexretake. */
 int mutexwait(struct g *gp, pthread_mutex_t *m, unsigned users, struct deadline *d, struct semawait *w);
@@ -73,5 +83,34 @@ int mutexwait(struct g *gp, pthread_mutex_t *m, unsigned users, struct deadline 
 int mutexdisown(struct g *gp, pthread_mutex_t *m, unsigned users);
 /* mutexfree frees m and wakes who is next. In user or runtime mode; yield: it may yield. */
 void mutexfree(struct g *gp, pthread_mutex_t *m, bool yield);
+
+/* ---- for condition variables: mutex.c ---- */
+
+int mutexreleaseother(struct g *gp, pthread_mutex_t *m);
+int mutexretakeother(struct g *gp, pthread_mutex_t *m, struct semawait *w);
+
+/* mutexrelease unlocks m for the time of a wait, in runtime mode. It stays in use (pthread_mutex_destroy says EBUSY). It
+ * returns an error of pthread_mutex_unlock's. */
+static inline int
+mutexrelease(struct g *gp, pthread_mutex_t *m)
+{
+	if(unlikely(!mutexplain(m)))
+		return mutexreleaseother(gp, m);
+	m->__data.__owner = 0;
+	if(unlikely(!cas(lockword(m), 1, 0)))
+		mutexfree(gp, m, false);
+	return 0;
+}
+
+/* mutexretake locks m again, in runtime mode. w: the entry, if it has been moved to the mutex and been woken there; else
+ * NULL. It returns an error of pthread_mutex_lock's. */
+static inline int
+mutexretake(struct g *gp, pthread_mutex_t *m, struct semawait *w)
+{
+	if(unlikely(w != NULL || !mutexplain(m) || !cas(lockword(m), 0, 1)))
+		return mutexretakeother(gp, m, w);
+	m->__data.__owner = (int)gp->tid;
+	return 0;
+}
 
 #endif

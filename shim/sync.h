@@ -116,12 +116,6 @@ void kernelwake(const void *addr, int n);
 
 /* mutexnative says that m is libc's to handle. */
 bool mutexnative(const pthread_mutex_t *m);
-/* mutexrelease unlocks m, in runtime mode. users: 1, or 0 from within a condition variable's wait: then m
- * stays in use (pthread_mutex_destroy says EBUSY). It returns an error of pthread_mutex_unlock's. */
-int mutexrelease(struct g *gp, pthread_mutex_t *m, unsigned users);
-/* mutexretake locks m again after a wait on a condition variable, in runtime mode. w: the entry, if it has been moved
- * to the mutex and been woken there; else NULL. */
-int mutexretake(struct g *gp, pthread_mutex_t *m, struct semawait *w);
 /* mutexadopt moves the entry w from a condition variable's bucket to the waiters of m, if m is ours and locked. The
  * bucket from is locked. False if that was not possible or makes no sense. */
 bool mutexadopt(pthread_mutex_t *m, struct semaroot *from, struct semawait *w);
