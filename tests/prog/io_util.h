@@ -52,6 +52,9 @@
  */
 #define LATE (5 * SEC)
 
+/* How early a socket's timeout may be: the kernel counts it in ticks, and on a busy machine its count lags. */
+#define TICK (10 * MS)
+
 __attribute__((noreturn, format(printf, 3, 4), unused)) static void
 die(const char *file, int line, const char *fmt, ...)
 {
