@@ -381,3 +381,9 @@ handoffp(struct p *pp)
 	if(gomaxprocs > 1 && anyrunq())
 		wakep();
 }
+
+void
+mfork(void)
+{
+	allm = mfree = newms = NULL;
+}

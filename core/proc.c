@@ -388,6 +388,7 @@ rtinit(const struct hostops *ops)
 	maing = gp;
 	sched.ngs = 1;
 	textrangesinit();
+	forkinit();
 	siginit();
 	preemptinit();
 	lock(&sched.lock);
@@ -399,4 +400,13 @@ rtinit(const struct hostops *ops)
 	sysmonstart();
 	rtexit(gp);
 	return 0;
+}
+
+/* In the child of a fork: of what was allocated nothing is used again. */
+void
+procfork(void)
+{
+	persistent = (__typeof__(persistent)){0};
+	allgs = maing = tls_foreign = NULL;
+	nomembarrier = false;
 }

@@ -520,6 +520,7 @@ void stackguard(struct g *gp, size_t guardsize); /* changes a dead G's guard */
 void stackfree(struct g *gp);                    /* of a dead G after tlsfree */
 void stacktrim(struct g *gp);                    /* at the end of gp, on it */
 void stackscavenge(int64_t now);                 /* sysmon, about once a second */
+void stackfork(void);
 bool stackspare(void);                           /* would stackscavenge find something, now or soon? */
 
 /* ---- tls.c (layout of the TCB: tls.h); user mode or no G at all ---- */
@@ -535,8 +536,7 @@ uintptr_t tlsstacktop(struct g *gp);   /* where its first frame goes, 64-aligned
 struct g *gfrompthread(uintptr_t th);  /* NULL: a thread of libc's */
 struct g *gfromtid(uint32_t tid);      /* NULL: no living G has it. Looks at all. */
 uintptr_t tlsm0(void);                 /* hostops.m0tcb; takes main's TCB from its kernel thread */
-/* In the child of a fork, where libc's list of threads is empty but for the one whose TCB was in force: listed, gp's. */
-void tlsafterfork(struct g *gp, bool listed);
+void tlsfork(void); /* this and the other ...fork(): fork.c */
 
 /* ---- runq.c, p.c, m.c ---- */
 void runqput(struct p *, struct g *, bool next);
@@ -561,6 +561,8 @@ void handoffp(struct p *);
 struct m *mnew(void); /* sched.lock */
 noreturn void mretire(struct m *); /* on g0 with a P: a dirty M ends */
 void mstart(struct m *);
+void mfork(void);
+void procfork(void);
 
 /* ---- syscall.c ---- */
 
@@ -574,6 +576,7 @@ void exitsyscall(struct g *gp);
 /* For calls known to block: the P is handed off at once. Queues (blockq) when kernel threads run out. */
 void entersyscallblock(struct g *gp);
 void exitsyscallblock(struct g *gp);
+void syscallfork(void);
 bool handoffquiet(struct g *gp); /* entersyscallblock would leave the P idle, without waking anybody */
 
 /* ---- sysmon.c, preempt.c ---- */
@@ -629,6 +632,7 @@ uint64_t sigqueued(struct g *);  /* signals that wait in heddle's queues for gp 
 void sigpipe(struct g *);
 void sigunwound(struct g *);     /* a handler may have been left by longjmp; user mode */
 bool sigonalt(struct g *);       /* is the caller on its alternate stack? */
+void forkinit(void); /* on the process's main thread, in rtinit */
 /* rtfork: in the child of a fork, on its only thread, all signals blocked: back to the state before rtinit. */
 void rtfork(void);
 

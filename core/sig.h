@@ -60,7 +60,7 @@ extern int32_t sigpid; /* the process's id */
 /* ---- signal.c ---- */
 bool sighandled(int sig);  /* the program has a handler for it */
 bool sigignored(int sig);
-void sigfork(struct g *);   /* in the child of a fork, gp's: actions and alternate stack as natively */
+void sigfork(struct g *);   /* in the child of a fork, NULL: by a foreign thread. Actions and alternate stack as natively */
 void sigrun(int sig, const siginfo_t *, struct ucontextk *, struct g *); /* in a handler: the program's next */
 
 /* ---- sigqueue.c: signals that wait for a G ---- */

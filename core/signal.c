@@ -642,8 +642,10 @@ sigfork(struct g *gp)
 	for(int sig = 1; sig <= NSIGS; sig++)
 		if(ishandler(sigtab[sig].handler) || alwaysours(sig))
 			setkernelaction(sig, &sigtab[sig], true);
-	ss = altstack(gp);
-	rawsyscall(SYS_sigaltstack, &ss, NULL);
+	if(gp != NULL){
+		ss = altstack(gp);
+		rawsyscall(SYS_sigaltstack, &ss, NULL);
+	}
 	nhandlers = 0;
 	sigup = false;
 	sigqueuefork();

@@ -416,3 +416,10 @@ stackscavenge(int64_t now)
 		gfput(gp);
 	}
 }
+
+/* In the child of a fork the parent's stacks, of which the caller's is in use, are left alone. */
+void
+stackfork(void)
+{
+	stacks = (__typeof__(stacks)){0};
+}

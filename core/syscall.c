@@ -196,3 +196,10 @@ exitsyscallblock(struct g *gp)
 	exitsyscall(gp);
 	blockrelease();
 }
+
+void
+syscallfork(void)
+{
+	blockhead = NULL;
+	blocktail = &blockhead;
+}

@@ -19,8 +19,7 @@
  * in user mode, so that its P can be taken meanwhile. setxid's signals to
  * fake tids fail with ESRCH, which it takes for a thread that is gone. A dead G stays
  * listed until its stack is unmapped: its static TLS is then kept current like any other's.
- * A fork's child has an empty list with itself on it; linkgen tells which Gs are to be
- * listed again (tlsafterfork).
+ * A fork's child has an empty list with itself on it; linkgen keeps Gs of its parent's from being unlinked there.
  *
  * Fake tids are unique among TCBs, dead ones included: recursive locks within libc compare
  * them. A G's are made of its own index and a generation, so that the next G in the
@@ -100,16 +99,6 @@ tcbunlink(struct g *gp)
 	l->prev->next = l->next;
 	llunlock(cal.stacklock);
 	gp->linkgen = 0;
-}
-
-void
-tlsafterfork(struct g *gp, bool listed)
-{
-	linkgen++;
-	if(listed)
-		gp->linkgen = linkgen;
-	else
-		tcblink(gp);
 }
 
 /* ---- libc's blocks of Gs without stacks ---- */
@@ -346,8 +335,11 @@ gfromtid(uint32_t tid)
 int
 tlsinit(const struct tlsops *ops)
 {
-	const char *why = tlscalibrate(ops, &tcblayout, &cal);
+	const char *why;
 
+	if(tlsgoff != 0)
+		return 0; /* known from the parent's start */
+	why = tlscalibrate(ops, &tcblayout, &cal);
 	if(why == tlscalagain)
 		return EAGAIN;
 	if(why != NULL){
@@ -380,14 +372,14 @@ adoptmain(uintptr_t m0)
 uintptr_t
 tlsm0(void)
 {
-	static struct g m0; /* stands for M0 here only */
+	static struct g m0; /* stands for M0 here only; again in the child of a fork */
 	size_t size = (tcblayout.tlssize + 8191) & ~4095UL;
 	uintptr_t main = getfsbase();
 	long p = rawsyscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if(p < 0 && p > -4096)
 		return 0;
-	m0.stack.lo = (uintptr_t)p;
+	m0 = (struct g){.stack.lo = (uintptr_t)p};
 	m0.stack.hi = (uintptr_t)p + size;
 	if(tlsnew(&m0) != 0)
 		return 0;
@@ -397,4 +389,15 @@ tlsm0(void)
 	setfsbase(main);
 	adoptmain(m0.fsbase);
 	return m0.fsbase;
+}
+
+/*
+ * In the child of a fork libc's list of threads is empty but for the caller, which the forking thread's TCB has put there.
+ */
+void
+tlsfork(void)
+{
+	linkgen++;
+	blocks = (__typeof__(blocks)){0};
+	tlsimagefork();
 }

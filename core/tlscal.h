@@ -53,6 +53,8 @@ bool tlsquickreset(struct g *gp, const struct tlscal *);
 bool tlsnodynamic(struct g *gp, const struct tlscal *);
 
 /* ---- tlscal.c ---- */
+void tlsimagefork(void);
+
 /* tlscalibrate fills both in; NULL, or in a few words what is not as expected. It returns tlscalagain if only memory or
  * a thread was lacking. */
 extern const char tlscalagain[];

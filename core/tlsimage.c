@@ -146,3 +146,9 @@ tlsnodynamic(struct g *gp, const struct tlscal *cal)
 
 	return s != NULL && !s->dynamic;
 }
+
+void
+tlsimagefork(void)
+{
+	notelock.key = 0;
+}

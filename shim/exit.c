@@ -77,8 +77,8 @@ threadexit(struct g *gp)
 	if(!(gp->flags & GF_MAIN))
 		privatelibc.calltlsdtors();
 	tsdexit(gp);
-	if(last(gp))
-		exit(0);
+	if(!rtready || last(gp))
+		exit(0); /* the last thread, also that of a fork's child */
 	siggexit(gp); /* a signal for the process goes to another thread */
 	tcbword(gp, tcblayout.cancelhandling, uint32_t) |= TCB_EXITING; /* whoever cancels it now may be lost */
 	robustexit(gp);

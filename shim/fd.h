@@ -160,6 +160,7 @@ int pollnow(int fd, short events);
 
 /* kernelwaitbegin: may this G wait in the kernel though it could park? If so kernelwaitend comes after. */
 bool kernelwaitbegin(void);
+void pollshimfork(void); /* in the child of a fork nobody waits */
 void kernelwaitend(void);
 
 /* Times of the program's. */

@@ -154,7 +154,15 @@ start(void)
 		return OFF;
 	}
 	threadinit();
+	forkregister();
 	return UP;
+}
+
+/* In the child of a fork the runtime may start anew. */
+void
+initfork(void)
+{
+	store_relaxed(&state, NOTYET);
 }
 
 bool

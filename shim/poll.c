@@ -27,6 +27,12 @@ enum {
 /* Gs that wait in the kernel though they could park. */
 static int32_t nkernelwait;
 
+void
+pollshimfork(void)
+{
+	nkernelwait = 0;
+}
+
 bool
 kernelwaitbegin(void)
 {

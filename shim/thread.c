@@ -182,6 +182,7 @@ static void
 gentry(struct g *gp)
 {
 	__pthread_unwind_buf_t buf;
+	struct g *self;
 
 	privatelibc.ctypeinit();
 	errno = 0;
@@ -192,8 +193,10 @@ gentry(struct g *gp)
 		rtexit(gp);
 		gp->result = callfn(gp);
 	}else
-		getg()->result = tcbword(getg(), tcblayout.result, void *);
-	threadexit(getg());
+		gp->result = tcbword(gp, tcblayout.result, void *);
+	/* in the child of a fork it may be another G, or none */
+	self = getg();
+	threadexit(self != NULL ? self : gp);
 }
 
 static void

@@ -12,6 +12,7 @@
 /* bootstrap makes the process's main thread the main G if the caller is that and it is not done. It returns true
  * if the runtime runs; if not, the caller goes straight to libc. Keeps errno. */
 bool bootstrap(void);
+void initfork(void); /* in the child of a fork: as if it had never been called */
 
 /* Functions of libc's that its headers do not declare; valid once bootstrap has returned true. */
 extern struct privatelibc {
@@ -31,6 +32,9 @@ noreturn void threadexit(struct g *gp);
 void threadfree(struct g *gp);
 int mainwrap(int argc, char **argv, char **envp);
 extern int (*realmain)(int, char **, char **);
+
+/* ---- fork.c ---- */
+void forkregister(void); /* registers heddle's handlers with libc, before the program's */
 
 /* ---- signal.c ---- */
 
