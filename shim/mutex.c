@@ -2,6 +2,8 @@
 /*
  * pthread_mutex_*: the fast paths, the kinds, and those mutexes that are libc's. See mutexwait.c for the rest.
  */
+#include <sys/single_threaded.h>
+
 #include "mutex.h"
 
 bool
@@ -105,6 +107,50 @@ mutexlock(struct g *gp, pthread_mutex_t *m, struct deadline *d)
 
 /* ---- the interposed functions ---- */
 
+static int32_t tidoffset; /* of the tid in libc's TCB; 0 not looked for yet, -1 not known */
+
+static noinline void
+findtidoffset(void)
+{
+	const uint32_t *desc; /* for debuggers: size in bits, number, offset */
+
+	tidoffset = -1; /* in case the look-up locks a mutex */
+	desc = libcsym("_thread_db_pthread_tid");
+	if(desc && desc[0] == 32)
+		tidoffset = (int32_t)desc[2];
+}
+
+/*
+ * Before the process has made a thread no atomic operation is needed, as in glibc; and to leave it to
+ * glibc's function would cost more than the function itself does.
+ */
+static inline bool
+lockbefore(pthread_mutex_t *m)
+{
+	if(!__libc_single_threaded || rtready || m->__data.__lock != 0)
+		return false;
+	if(unlikely(tidoffset <= 0)){
+		if(tidoffset == 0)
+			findtidoffset();
+		return false;
+	}
+	m->__data.__lock = 1;
+	m->__data.__owner = *(int *)((char *)__builtin_thread_pointer() + tidoffset);
+	m->__data.__nusers++;
+	return true;
+}
+
+static inline bool
+unlockbefore(pthread_mutex_t *m)
+{
+	if(!__libc_single_threaded || rtready || m->__data.__lock != 1)
+		return false;
+	m->__data.__owner = 0;
+	m->__data.__nusers--;
+	m->__data.__lock = 0;
+	return true;
+}
+
 static noinline int
 lockother(struct g *gp, pthread_mutex_t *m)
 {
@@ -120,10 +166,15 @@ pthread_mutex_lock(pthread_mutex_t *m)
 {
 	struct g *gp = getg();
 
-	if(likely(gp != NULL && mutexplain(m)) && likely(cas(lockword(m), 0, 1))){
-		m->__data.__owner = gp->tid;
-		m->__data.__nusers++;
-		return 0;
+	if(likely(mutexplain(m))){
+		if(gp == NULL){
+			if(lockbefore(m))
+				return 0;
+		}else if(likely(cas(lockword(m), 0, 1))){
+			m->__data.__owner = gp->tid;
+			m->__data.__nusers++;
+			return 0;
+		}
 	}
 	return rtready ? lockother(gp, m) : libc.pthread_mutex_lock(m);
 }
@@ -191,8 +242,11 @@ pthread_mutex_unlock(pthread_mutex_t *m)
 {
 	struct g *gp = getg();
 
-	if(unlikely(gp == NULL || !mutexplain(m)))
+	if(unlikely(gp == NULL || !mutexplain(m))){
+		if(mutexplain(m) && unlockbefore(m))
+			return 0;
 		return rtready ? unlockother(gp, m) : libc.pthread_mutex_unlock(m);
+	}
 	m->__data.__owner = 0;
 	m->__data.__nusers--;
 	if(unlikely(!cas(lockword(m), 1, 0)))
