@@ -145,8 +145,9 @@ $(BUILD)/bench/%: tests/bench/%.c tests/bench/bench.c $(wildcard tests/bench/*.h
 INSTALL   ?= install
 BINDIR    ?= $(PREFIX)/bin
 MANDIR    ?= $(PREFIX)/share/man
+INCDIR    ?= $(PREFIX)/include
 # What install puts below DESTDIR, and uninstall takes away.
-INSTALLED := $(BINDIR)/heddle $(LIBDIR)/libheddle.so $(MANDIR)/man1/heddle.1
+INSTALLED := $(BINDIR)/heddle $(LIBDIR)/libheddle.so $(INCDIR)/heddle.h $(MANDIR)/man1/heddle.1
 
 # demo: a real server with 1,000 and 10,000 connections, natively and under heddle. See scripts/demo.sh.
 demo:
@@ -161,9 +162,10 @@ $(BUILD)/heddle.1: scripts/heddle.1 core/options.def
 	$(Q)sed -e '/^@OPTIONS@$$/{r $@.options' -e 'd}' $< > $@
 
 install: all $(BUILD)/heddle.1
-	$(Q)$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1
+	$(Q)$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(INCDIR) $(DESTDIR)$(MANDIR)/man1
 	$(Q)$(INSTALL) -m 755 $(BUILD)/heddle $(DESTDIR)$(BINDIR)/heddle
 	$(Q)$(INSTALL) -m 644 $(BUILD)/libheddle.so $(DESTDIR)$(LIBDIR)/libheddle.so
+	$(Q)$(INSTALL) -m 644 shim/heddle.h $(DESTDIR)$(INCDIR)/heddle.h
 	$(Q)$(INSTALL) -m 644 $(BUILD)/heddle.1 $(DESTDIR)$(MANDIR)/man1/heddle.1
 
 uninstall:

@@ -228,8 +228,12 @@ rtexitslow(struct g *gp)
 	if(gp->flags & GF_FOREIGN)
 		return;
 	e = errno;
-	while((a = load_relaxed(&gp->attn)) & (ATTN_PREEMPT | ATTN_SIGNAL)){
+	while((a = load_relaxed(&gp->attn)) & (ATTN_PREEMPT | ATTN_SIGNAL | ATTN_LOCK)){
 		rtenter(gp);
+		if(a & ATTN_LOCK){
+			fetch_and(&gp->attn, ~(uint32_t)ATTN_LOCK);
+			lockbyname(gp);
+		}
 		if(a & ATTN_PREEMPT){
 			fetch_and(&gp->attn, ~(uint32_t)ATTN_PREEMPT);
 			gopreempt();

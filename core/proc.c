@@ -282,6 +282,15 @@ lockosthread(struct g *gp)
 }
 
 void
+lockbyname(struct g *gp)
+{
+	if(gp->flags & GF_NAMED)
+		return;
+	gp->flags |= GF_NAMED;
+	lockosthread(gp);
+}
+
+void
 unlockosthread(struct g *gp)
 {
 	if(gp->nlocked == 0 || --gp->nlocked != 0)

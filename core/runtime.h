@@ -163,6 +163,7 @@ enum { /* bits of g.attn, looked at by rtexit(); set by attnset() by who then lo
 	ATTN_PREEMPT = 1, /* yield */
 	ATTN_SIGNAL = 2,  /* a signal is to be delivered to this G */
 	ATTN_CANCEL = 4,
+	ATTN_LOCK = 8,    /* its name says that it is to lock itself to its M */
 };
 
 enum { RETAKE_NO = 0, RETAKE_ASKED = 1, RETAKE_TAKEN = 2, RETAKE_SLEEP = 3 };
@@ -235,6 +236,7 @@ enum {
 	GF_USERSTACK = 4, /* stack given by the program */
 	GF_C11 = 8,       /* made by thrd_create: the result is an int */
 	GF_KERNEL = 16,   /* locked for good, and has changed its kernel thread; the G itself sets it */
+	GF_NAMED = 64,    /* locked for good by its name; the G itself sets it */
 	GF_KSTART = 32,   /* starts on a kernel thread with attributes, shim/kthread.c */
 };
 
@@ -499,6 +501,7 @@ noreturn void execute(struct m *, struct g *gp, bool inherit);
 void wakep(void);
 void lockosthread(struct g *); /* LockOSThread: this G on this M, this M for this G only; counts */
 void unlockosthread(struct g *);
+void lockbyname(struct g *); /* on ATTN_LOCK: locks the current G, once and for good */
 
 /* gfget returns a dead G: best one with a stack whose mapping is stacksize bytes, else one without (stacksize == 0),
  * else one with a stack of another size; NULL without memory. gfput gives it back. Any thread. */

@@ -38,6 +38,7 @@ setname(struct g *gp, const char *name)
 
 	memset(gp->name, 0, sizeof gp->name);
 	memcpy(gp->name, name, n);
+	namechanged(gp);
 	if(!(gp->flags & GF_MAIN))
 		return;
 	fmtbuf(path, sizeof path, "/proc/self/task/%d/comm", (int)gp->tid);

@@ -60,6 +60,7 @@ threadinit(void)
 	maing->exitstate = Jrun;
 	getdefaults();
 	nameinit(maing);
+	lockinit(maing);
 }
 
 /* ---- attributes ---- */
@@ -246,8 +247,8 @@ create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *ar
 	gp->arg = arg;
 	gp->joiner = NULL;
 	gp->locks = 1;
-	gp->attn = 0;
 	memcpy(gp->name, self->name, sizeof gp->name);
+	gp->attn = lockedname(gp->name) ? ATTN_LOCK : 0;
 	setmask(gp, self, &a);
 	store_relaxed(&gp->exitstate, (gp->exitstate | JSTATE) + 1 + (a.detached ? Jdetached : Jrun));
 	ginitstack(gp, tlsstacktop(gp), gentry);

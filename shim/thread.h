@@ -90,6 +90,11 @@ void nameinit(struct g *gp);
 /* setname: name is cut after 15 characters. */
 void setname(struct g *gp, const char *name);
 
+/* ---- lock.c ---- */
+bool lockedname(const char *name);  /* HEDDLE=lock=NAME */
+void namechanged(struct g *gp);
+void lockinit(struct g *gp);        /* main, at the runtime's start */
+
 /* ---- kthread.c ---- */
 
 /* What a thread starts with that its kernel thread must have. Lives on the creator's stack until it has been woken. */

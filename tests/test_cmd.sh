@@ -235,8 +235,8 @@ done
 if [ -e "$BUILD/libheddle.so" ]; then
 	if make -s -C "$TOP" BUILD="$BUILD" DESTDIR="$T/stage" PREFIX=/usr/local install >make.log 2>&1; then
 		installed=$T/stage/usr/local
-		is "install puts three files" "$(cd "$installed" && find . -type f | sort | tr '\n' ' ')" \
-		    "./bin/heddle ./lib/libheddle.so ./share/man/man1/heddle.1 "
+		is "install puts four files" "$(cd "$installed" && find . -type f | sort | tr '\n' ' ')" \
+		    "./bin/heddle ./include/heddle.h ./lib/libheddle.so ./share/man/man1/heddle.1 "
 		is "the installed command finds its library" "$(envof "$installed/bin/heddle" run -- env)" \
 		    "LD_PRELOAD=$installed/lib/libheddle.so "
 		is "the manual has the list of options" "$(grep -c '^\.It Cm [a-z]*\( Ns = Ns Ar .*\)*$' "$installed/share/man/man1/heddle.1")" \
