@@ -15,8 +15,8 @@
  *
  * With one P (semasolo in sema.h) waits on the queues of sema.c are ended by who has the P only, and then
  * claimalone and setparked do without atomic operations. What comes from elsewhere: a timer is run by
- * who has the P, too; a foreign thread ends semasolo first; and so does claim(.., WAKE_SIGNAL) by a thread
- * that has no P, for which attnset is a full barrier on both sides.
+ * who has the P, too; a foreign thread ends semasolo first; and so, for that moment, does claim(.., WAKE_SIGNAL) by a
+ * thread that has no P, for which attnset is a full barrier on both sides.
  */
 #include <linux/futex.h>
 
@@ -59,14 +59,11 @@ attnset(struct g *gp, uint32_t bits)
 		heavybarrier(); /* pairs with setparked, which has none */
 }
 
-int
-claim(struct g *gp, uint64_t seq, enum wakewhy why)
+static int
+claim1(struct g *gp, uint64_t seq, enum wakewhy why)
 {
-	uint64_t w;
+	uint64_t w = load_relaxed(&gp->wakeword);
 
-	if(unlikely(why == WAKE_SIGNAL) && load_relaxed(&semasolo) && !hasp())
-		semaforeign();
-	w = load_relaxed(&gp->wakeword);
 	for(;;){
 		if(w >> WSEQSHIFT != seq || ((w & WSTATE) != Wprep && (w & WSTATE) != Wparked))
 			return 0;
@@ -75,6 +72,19 @@ claim(struct g *gp, uint64_t seq, enum wakewhy why)
 		       __ATOMIC_RELAXED))
 			return (w & WSTATE) == Wparked ? 2 : 1;
 	}
+}
+
+int
+claim(struct g *gp, uint64_t seq, enum wakewhy why)
+{
+	int r;
+
+	if(likely(why != WAKE_SIGNAL || !load_relaxed(&semasolo) || hasp()))
+		return claim1(gp, seq, why);
+	semaothersin();
+	r = claim1(gp, seq, why);
+	semaothersout();
+	return r;
 }
 
 /* claimalone is claim for WAKE_READY by who has the only P, between semaenter() and semaleave(), of a G on a queue of sema.c. */

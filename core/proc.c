@@ -310,7 +310,7 @@ getgforeign(void)
 		gp->goid = fetch_add(&sched.goidgen, 1) + 1;
 		gp->tid = (uint32_t)rawsyscall(SYS_gettid);
 		add_fetch(&sched.nforeign, 1);
-		semaforeign();
+		semaothersin();
 		tls_foreign = gp;
 	}
 	return gp;

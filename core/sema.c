@@ -18,6 +18,9 @@ struct semaroot semtable[1 << SEMABITS];
 bool semasolo;
 uint32_t semabusy;
 
+static struct mutex otherslock;
+static int32_t nothers; /* otherslock */
+
 void
 semainit(void)
 {
@@ -25,19 +28,35 @@ semainit(void)
 }
 
 void
-semaforeign(void)
+semaothersin(void)
 {
 	int i;
 
 	if(nomembarrier || gomaxprocs != 1)
 		return;
-	store_relaxed(&semasolo, false);
-	heavybarrier(); /* pairs with the compiler barrier in semaalone */
-	for(i = 0; load_acquire(&semabusy) != 0; i++)
-		if(i < 100)
-			cpurelax();
-		else
-			usleep_ns(10 * USEC); /* its M has been preempted by the kernel */
+	lock(&otherslock);
+	if(nothers++ == 0){
+		store_relaxed(&semasolo, false);
+		heavybarrier(); /* pairs with the compiler barrier in semaenter */
+		for(i = 0; load_acquire(&semabusy) != 0; i++)
+			if(i < 100)
+				cpurelax();
+			else
+				usleep_ns(10 * USEC); /* its M has been preempted by the kernel */
+	}
+	unlock(&otherslock);
+}
+
+/* Who has the P may have locked buckets meanwhile: it unlocks them as it has locked them. */
+void
+semaothersout(void)
+{
+	if(nomembarrier || gomaxprocs != 1)
+		return;
+	lock(&otherslock);
+	if(--nothers == 0)
+		store_release(&semasolo, true);
+	unlock(&otherslock);
 }
 
 void
@@ -279,7 +298,10 @@ semafork(void)
 {
 	size_t i;
 
+	semasolo = false;
 	semabusy = 0;
+	nothers = 0;
+	otherslock = (struct mutex){0};
 	for(i = 0; i < nelem(semtable); i++)
 		if(semtable[i].lock.key != 0 || semtable[i].tree != NULL)
 			semtable[i] = (struct semaroot){0};

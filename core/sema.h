@@ -96,9 +96,9 @@ semarootof(uintptr_t key)
 /*
  * With one P and no foreign thread, being in runtime mode is the lock: nobody else is. An
  * atomic operation costs as much as a switch, so it is worth telling apart. A foreign thread's
- * first call ends that for good:
+ * first call ends that for good, another thread without the P for a moment:
  *
- *	who holds the P                 semaforeign
+ *	who holds the P                 semaothersin
  *	semabusy++                      semasolo = false
  *	compiler barrier                heavybarrier()
  *	semasolo? the bucket is ours    wait until semabusy is 0
@@ -108,7 +108,8 @@ semarootof(uintptr_t key)
 extern bool semasolo;     /* atomic */
 extern uint32_t semabusy; /* buckets held that way; who holds the P */
 void semainit(void);      /* in rtinit, when gomaxprocs is known */
-void semaforeign(void);   /* a foreign thread is going to use this */
+void semaothersin(void);  /* a thread that has no P is going to use this */
+void semaothersout(void); /* it has done so */
 
 /* semaenter says that the caller, which has a P, is alone, and stays so until semaleave. */
 static inline bool
@@ -117,7 +118,7 @@ semaenter(void)
 	if(!load_relaxed(&semasolo))
 		return false;
 	store_relaxed(&semabusy, semabusy + 1);
-	compiler_barrier(); /* pairs with heavybarrier in semaforeign */
+	compiler_barrier(); /* pairs with heavybarrier in semaothersin */
 	if(likely(load_relaxed(&semasolo)))
 		return true;
 	store_relaxed(&semabusy, semabusy - 1);
@@ -128,7 +129,7 @@ static inline void
 semaleave(void)
 {
 	compiler_barrier();
-	store_release(&semabusy, semabusy - 1); /* pairs with the load in semaforeign */
+	store_release(&semabusy, semabusy - 1); /* pairs with the load in semaothersin */
 }
 
 static inline bool

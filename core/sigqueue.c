@@ -303,7 +303,7 @@ kick(struct g *gp)
 	uint64_t w;
 	struct m *mp;
 
-	fetch_or(&gp->attn, ATTN_SIGNAL); /* pairs with park0 */
+	attnset(gp, ATTN_SIGNAL); /* pairs with park0 */
 	if(gp == getg())
 		return;
 	w = load_acquire(&gp->wakeword);
