@@ -21,6 +21,7 @@
  *   - while a debugger steps through it.
  * There, sysmon takes its P after two tries, and the G goes on without (sysmon.c).
  */
+#include <linux/membarrier.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
 
@@ -51,17 +52,55 @@ static struct kernelaction wascancel, wassetxid;
 
 /* ---- sending ---- */
 
-void
-preemptm(struct m *mp)
+static void
+sendkick(struct m *mp)
 {
 	siginfo_t info = {.si_signo = SIGCANCELNO, .si_code = SI_QUEUE};
 
-	if(xchg(&mp->signalpending, 1) != 0)
-		return;
 	info.si_pid = sigpid;
 	info.si_value.sival_int = KICKMAGIC;
 	if(rawsyscall(SYS_rt_tgsigqueueinfo, sigpid, load_relaxed(&mp->tid), SIGCANCELNO, &info) < 0)
 		store_release(&mp->signalpending, 0);
+}
+
+void
+preemptm(struct m *mp)
+{
+	if(xchg(&mp->signalpending, 1) == 0)
+		sendkick(mp);
+}
+
+/*
+ * A kick that asks for preemption must not interrupt a system call, which might return EINTR for nothing. This is
+ * Dekker's pattern again, with the barrier on the side of who asks:
+ *
+ *	sysmon                          G, in entersyscall
+ *	signalpending = 1               insyscall = 1
+ *	membarrier                      compiler barrier
+ *	insyscall? then no kick         signalpending? wait until the kick has come, or has been dropped
+ */
+void
+preemptask(struct m *mp, struct g *gp)
+{
+	if(!options.preempt || xchg(&mp->signalpending, 1) != 0)
+		return;
+	if(!nomembarrier)
+		rawsyscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	if(load_acquire(&gp->insyscall) || load_acquire(&mp->curg) != gp)
+		store_release(&mp->signalpending, 0);
+	else
+		sendkick(mp);
+}
+
+/* The other side; runtime mode. Kicks for a signal are awaited, too: by now it may have been delivered. */
+void
+kickwait(struct m *mp)
+{
+	for(int i = 0; load_acquire(&mp->signalpending); i++)
+		if(i < 100)
+			cpurelax();
+		else
+			rawsyscall(SYS_sched_yield);
 }
 
 /* ---- the handler ---- */

@@ -30,6 +30,7 @@ enum {
 };
 
 __thread struct g *tls_g __attribute__((tls_model("initial-exec")));
+__thread struct g *tls_owner __attribute__((tls_model("initial-exec")));
 static __thread struct g *tls_foreign __attribute__((tls_model("initial-exec")));
 
 struct g *allgs;
@@ -403,7 +404,7 @@ rtinit(const struct hostops *ops)
 	lock(&sched.lock);
 	acquirep(mp, pidleget());
 	unlock(&sched.lock);
-	tls_g = gp;
+	tls_g = tls_owner = gp;
 	minitsignals(mp);
 	store_release(&rtready, true);
 	sysmonstart();

@@ -393,6 +393,8 @@ extern bool rtready;      /* the runtime runs: set once, by rtinit */
  * address across a switch.
  */
 extern __thread struct g *tls_g __attribute__((tls_model("initial-exec")));
+/* tls_owner is the G whose TLS it is, also while a child of vfork runs there with tls_g NULL. */
+extern __thread struct g *tls_owner __attribute__((tls_model("initial-exec")));
 extern __thread struct m *tls_m __attribute__((tls_model("initial-exec")));
 
 static inline struct g *
@@ -593,7 +595,9 @@ void stackscavenge(int64_t now); /* stack.c; on sysmon: gives long unused pages 
 int cgroupquota(void);           /* CPUs the cgroup's quota allows, rounded up; 0 for no limit */
 void schedtrace(void);           /* one SCHED line to the log, with scheddetail all Ps, Ms and Gs */
 void preemptinit(void);
-void preemptm(struct m *); /* signals it */
+void preemptm(struct m *); /* kicks it: its G looks at attn */
+void preemptask(struct m *, struct g *); /* the same for preemption: not while gp is in a system call. sysmon */
+void kickwait(struct m *);
 
 /* ---- netpoll.c ---- */
 bool netpollinited(void);

@@ -586,6 +586,7 @@ minitsignals(struct m *mp)
 {
 	stack_t ss;
 
+	mp->signalpending = 0;
 	gsignalalloc(mp);
 	ss = (stack_t){.ss_sp = (void *)mp->gsignal, .ss_size = mp->gsignalsize};
 	if(mp->gsignal != 0)

@@ -97,6 +97,9 @@ entersyscall(struct g *gp)
 {
 	store_relaxed(&gp->syscalltick, gp->syscalltick + 1);
 	store_relaxed(&gp->insyscall, 1);
+	compiler_barrier(); /* see preemptask */
+	if(unlikely(load_relaxed(&gp->m->signalpending)))
+		kickwait(gp->m);
 	if(unlikely(load_relaxed(&sched.sysmonwait)) && !runqempty(gp->m->p))
 		sysmonwake(); /* others wait: should this call block, they must not wait for a long round */
 	compiler_barrier();
@@ -178,6 +181,9 @@ entersyscallblock(struct g *gp)
 	blockacquire(gp);
 	store_relaxed(&gp->syscalltick, gp->syscalltick + 1);
 	store_relaxed(&gp->insyscall, 1);
+	compiler_barrier(); /* see preemptask */
+	if(unlikely(load_relaxed(&gp->m->signalpending)))
+		kickwait(gp->m);
 	if(ngs() > 1 || load_relaxed(&sched.runq.n) != 0 || !runqempty(gp->m->p)){
 		pp = releasep(gp->m);
 		store_relaxed(&gp->retake, RETAKE_TAKEN);

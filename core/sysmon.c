@@ -140,8 +140,7 @@ overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 	if(pp->systries++ >= PREEMPTTRIES)
 		return true;
 	fetch_or(&gp->attn, ATTN_PREEMPT);
-	if(options.preempt)
-		preemptm(mp);
+	preemptask(mp, gp);
 	return false;
 }
 

@@ -45,7 +45,7 @@ enum {
 
 struct tcblayout tcblayout;
 static struct tlscal cal;
-static ptrdiff_t tlsgoff; /* of tls_g, from the TCB */
+static ptrdiff_t tlsgoff, tlsowneroff; /* of tls_g and tls_owner, from the TCB */
 static uint32_t linkgen = 1;
 static uint32_t tidindexes; /* atomic */
 
@@ -167,6 +167,7 @@ tcbstart(struct g *gp)
 	tcbword(gp, tcblayout.tid, uint32_t) = gp->tid;
 	*(uintptr_t *)(tcb + (uintptr_t)tcblayout.resp) = tcb + tcblayout.res;
 	*(struct g **)(tcb + (uintptr_t)tlsgoff) = gp;
+	*(struct g **)(tcb + (uintptr_t)tlsowneroff) = gp;
 }
 
 static void
@@ -316,7 +317,7 @@ tlsstacktop(struct g *gp)
 struct g *
 gfrompthread(uintptr_t th)
 {
-	struct g *gp = *(struct g **)(th + (uintptr_t)tlsgoff);
+	struct g *gp = *(struct g **)(th + (uintptr_t)tlsowneroff);
 
 	return gp != NULL && gp->fsbase == th ? gp : NULL;
 }
@@ -347,6 +348,7 @@ tlsinit(const struct tlsops *ops)
 		return ENOSYS;
 	}
 	tlsgoff = (char *)&tls_g - (char *)getfsbase();
+	tlsowneroff = (char *)&tls_owner - (char *)getfsbase();
 	return 0;
 }
 
@@ -384,6 +386,7 @@ tlsm0(void)
 	if(tlsnew(&m0) != 0)
 		return 0;
 	*(struct g **)(m0.fsbase + (uintptr_t)tlsgoff) = NULL;
+	*(struct g **)(m0.fsbase + (uintptr_t)tlsowneroff) = NULL;
 	setfsbase(m0.fsbase);
 	cal.ctypeinit();
 	setfsbase(main);
