@@ -64,7 +64,7 @@ condwake(pthread_cond_t *c, int n)
 	int woken = 0;
 
 	while(woken < n && (w = semafirst(root, (uintptr_t)c)) != NULL)
-		if((gomaxprocs > 1 && mutexadopt(w->arg, root, w)) || semawake(root, w, &list))
+		if((gomaxprocs > 1 && w->arg != NULL && mutexadopt(w->arg, root, w)) || semawake(root, w, &list))
 			woken++;
 	condleft(root, c);
 	semaunlock(root);
@@ -128,7 +128,8 @@ condwait(struct g *gp, pthread_cond_t *c, pthread_mutex_t *m, struct deadline *d
 	int r, result;
 
 	semawaitinit(w, gp, (uintptr_t)c);
-	entry.arg = m;
+	/* A wait gives back one of several locks of a recursive mutex: never wait for what one has. */
+	entry.arg = (kindof(m) & KTYPE) == KRECURSIVE && m->__data.__count > 1 ? NULL : m;
 	rtenter(gp);
 	root = semalock((uintptr_t)c);
 	entry.seq = parkprep(gp);

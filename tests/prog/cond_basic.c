@@ -46,6 +46,22 @@ relay(void *arg)
 	return NULL;
 }
 
+static void *
+deepwait(void *rec)
+{
+	for(int i = 0; i < 3; i++)
+		OK(pthread_mutex_lock(rec));
+	OK(pthread_mutex_lock(&m));
+	turn = -1;
+	OK(pthread_cond_signal(&back));
+	OK(pthread_mutex_unlock(&m));
+	OK(pthread_cond_wait(&c, rec));
+	for(int i = 0; i < 3; i++)
+		OK(pthread_mutex_unlock(rec));
+	EQ(pthread_mutex_unlock(rec), EPERM);
+	return NULL;
+}
+
 int
 main(void)
 {
@@ -103,6 +119,18 @@ main(void)
 	OK(pthread_mutex_unlock(&rec));
 	OK(pthread_mutex_unlock(&rec));
 	EQ(pthread_mutex_unlock(&rec), EPERM);
+
+	/* With one held several times only one is given back: it stays locked, and a signal still ends the wait. */
+	t[0] = spawn(deepwait, &rec);
+	OK(pthread_mutex_lock(&m));
+	while(turn != -1)
+		OK(pthread_cond_wait(&back, &m));
+	OK(pthread_mutex_unlock(&m));
+	msleep(20);
+	EQ(pthread_mutex_trylock(&rec), EBUSY);
+	OK(pthread_cond_signal(&c));
+	join(t[0]);
+	OK(pthread_mutex_trylock(&rec));
 	OK(pthread_cond_destroy(&c));
 	puts("ok");
 	return 0;
