@@ -6,7 +6,8 @@
  *	(%rsp)            pc to go back to
  *	8(%rsp)..         128 bytes of red zone, not ours
  * Every register is live: all of them, the flags and the whole extended state
- * (XSAVE, as large as the CPU says) are kept on the G's stack.
+ * (XSAVE, as large as the CPU says) are kept on the G's stack. The unwinding of a thread that is
+ * cancelled asynchronously goes through here, so the registers that a caller may rely on are described.
  */
 	.text
 	.globl	asyncpreempt
@@ -29,6 +30,7 @@ asyncpreempt:
 	pushq	%rcx
 	pushq	%rdx
 	pushq	%rbx
+	.cfi_offset rbx, -184
 	pushq	%rsi
 	pushq	%rdi
 	pushq	%r8
@@ -36,9 +38,13 @@ asyncpreempt:
 	pushq	%r10
 	pushq	%r11
 	pushq	%r12
+	.cfi_offset r12, -240
 	pushq	%r13
+	.cfi_offset r13, -248
 	pushq	%r14
+	.cfi_offset r14, -256
 	pushq	%r15
+	.cfi_offset r15, -264
 	cld
 	movq	%rsp, %rbx
 	subq	xsavesize(%rip), %rsp

@@ -26,6 +26,7 @@
 #include <sys/resource.h>
 
 #include "sig.h"
+#include "tls.h"
 
 enum {
 	KICKMAGIC = 0x6b63696b,
@@ -105,14 +106,21 @@ kickwait(struct m *mp)
 
 /* ---- the handler ---- */
 
+/* On its own stack, with room there. */
 static bool
-gate(struct g *gp, struct ucontextk *uc)
+ownstack(struct g *gp, struct ucontextk *uc)
 {
 	uintptr_t sp = uc->gregs[REG_RSP];
 
-	return !gp->insyscall && !(uc->gregs[REG_EFL] & TRAPFLAG) && sp < gp->stack.hi &&
-	       sp - gp->stack.lo < gp->stack.hi - gp->stack.lo &&
-	       sp - gp->stack.lo > REDZONE + PUSHES + xsavesize + SPARE && textpreemptible(uc->gregs[REG_RIP]);
+	return sp < gp->stack.hi && sp - gp->stack.lo < gp->stack.hi - gp->stack.lo &&
+	       sp - gp->stack.lo > REDZONE + PUSHES + xsavesize + SPARE;
+}
+
+static bool
+gate(struct g *gp, struct ucontextk *uc)
+{
+	return !gp->insyscall && !(uc->gregs[REG_EFL] & TRAPFLAG) && ownstack(gp, uc) &&
+	       textpreemptible(uc->gregs[REG_RIP]);
 }
 
 /* The context goes on with asyncpreempt, as if it had called it just where it stands. */
@@ -126,12 +134,62 @@ inject(struct ucontextk *uc)
 	uc->gregs[REG_RIP] = (uint64_t)asyncpreempt;
 }
 
+/*
+ * Asynchronous cancellation: of a G that has asked for it, or that is in a cancellation point of libc's, which
+ * makes it asynchronous around its system call. It may come between any two instructions of the program or libc, as natively, but
+ * not within heddle, which looks at attn by itself, nor on another stack.
+ */
+static bool
+asyncbit(struct g *gp)
+{
+	return (load_relaxed(&tcbword(gp, tcblayout.asyncat, uint8_t)) & tcblayout.asyncbit) != 0;
+}
+
+static bool
+asynccancels(struct g *gp)
+{
+	uint32_t ch;
+
+	if(likely(!(load_relaxed(&gp->attn) & ATTN_CANCEL)))
+		return false;
+	ch = load_relaxed(&tcbword(gp, tcblayout.cancelhandling, uint32_t));
+	return (ch & (TCB_CANCELED | TCB_EXITING | TCB_TERMINATED)) == TCB_CANCELED &&
+	       !(tcbword(gp, tcblayout.disabledat, uint8_t) & tcblayout.disabledbit) && asyncbit(gp);
+}
+
+static void
+asynccancel(struct g *gp)
+{
+	abandonsyscall(gp);
+	host->testcancel();
+}
+
+/* Sets ATTN_CANCEL and makes gp look, wherever it is. Any thread. */
+void
+cancelg(struct g *gp)
+{
+	uint64_t w;
+	struct m *mp;
+
+	fetch_or(&gp->attn, ATTN_CANCEL); /* pairs with park0 */
+	if(gp == getg())
+		return;
+	w = load_acquire(&gp->wakeword);
+	if((w & WSTATE) == Wparked){
+		if(!load_relaxed(&gp->nointr))
+			wake(gp, w >> WSEQSHIFT, WAKE_SIGNAL);
+	}else if(asyncbit(gp) && (mp = load_acquire(&gp->m)) != NULL)
+		preemptm(mp); /* else it is in no cancellation point, and a kick might interrupt a call for nothing */
+}
+
 /* Called by asyncpreempt, in user mode, on the G's stack. */
 void
 asyncpreempt2(void)
 {
 	struct g *gp = getg();
 
+	if(unlikely(asynccancels(gp)))
+		asynccancel(gp);
 	rtenter(gp);
 	fetch_and(&gp->attn, ~(uint32_t)ATTN_PREEMPT);
 	gopreempt();
@@ -150,7 +208,10 @@ kicked(struct g *gp, struct ucontextk *uc)
 			return;
 		}
 	}
-	if((load_relaxed(&gp->attn) & ATTN_PREEMPT) && options.preempt && gate(gp, uc))
+	if(asynccancels(gp)){
+		if(ownstack(gp, uc) && !textours(uc->gregs[REG_RIP]))
+			inject(uc);
+	}else if((load_relaxed(&gp->attn) & ATTN_PREEMPT) && options.preempt && gate(gp, uc))
 		inject(uc);
 }
 
@@ -246,6 +307,17 @@ preemptinit(void)
 	preemptup = true;
 }
 
+/* libc has set its own handler, on its first pthread_cancel of a thread of its own: ours goes in front of it again. */
+void
+cancelhandler(void)
+{
+	struct kernelaction now;
+
+	rawsyscall(SYS_rt_sigaction, SIGCANCELNO, NULL, &now, 8);
+	if(preemptup && now.handler != preempttramp)
+		takeover(SIGCANCELNO, preempttramp, &wascancel, &libccancel);
+}
+
 void
 preemptfork(void)
 {
@@ -286,5 +358,7 @@ rtexitslow(struct g *gp)
 		gp->locks--;
 		compiler_barrier();
 	}
+	if(unlikely(asynccancels(gp)))
+		asynccancel(gp);
 	errno = e;
 }

@@ -183,7 +183,7 @@ struct g {
 	uint32_t retake;     /* RETAKE_*; atomic, sysmon.c */
 	uint8_t status;      /* enum gstatus; written by whoever owns the G at that moment */
 	uint8_t waitreason;
-	uint8_t insyscall;   /* in a blocking call; only the G writes */
+	uint8_t insyscall;   /* in a blocking call, 2: entersyscallblock; only the G writes */
 	uint8_t flags;       /* GF_*; fixed at creation */
 	uint64_t wakeword;   /* atomic; see above */
 	struct g *schedlink; /* next on a run queue, free list or glist; owned by the list */
@@ -581,6 +581,7 @@ void exitsyscall(struct g *gp);
 /* For calls known to block: the P is handed off at once. Queues (blockq) when kernel threads run out. */
 void entersyscallblock(struct g *gp);
 void exitsyscallblock(struct g *gp);
+void abandonsyscall(struct g *gp);
 void syscallfork(void);
 bool handoffquiet(struct g *gp); /* entersyscallblock would leave the P idle, without waking anybody */
 
@@ -598,6 +599,8 @@ void preemptinit(void);
 void preemptm(struct m *); /* kicks it: its G looks at attn */
 void preemptask(struct m *, struct g *); /* the same for preemption: not while gp is in a system call. sysmon */
 void kickwait(struct m *);
+void cancelg(struct g *);  /* tells a G that it is cancelled, wherever it is; any thread, its TCB says so already */
+void cancelhandler(void);  /* after libc may have set its handler of signal 32 */
 
 /* ---- netpoll.c ---- */
 bool netpollinited(void);
@@ -680,6 +683,7 @@ extern struct textrange textranges[256]; /* executable segments of all objects *
 extern size_t ntextranges;
 void textrangesinit(void);
 bool textpreemptible(uintptr_t pc);
+bool textours(uintptr_t pc); /* heddle's own */
 
 /* ---- what core needs from libc, given by shim at rtinit ---- */
 struct hostops {
@@ -687,6 +691,8 @@ struct hostops {
 	int (*newthread)(void *(*fn)(void *), void *arg, size_t stacksize);
 	/* a TCB and TLS for M0, whose native one stays with the main G; returns its FS base or 0 */
 	uintptr_t (*m0tcb)(void);
+	/* a cancellation point on a G, in user mode: unwinds for good if the G is cancelled */
+	void (*testcancel)(void);
 };
 extern const struct hostops *host;
 

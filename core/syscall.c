@@ -180,7 +180,7 @@ entersyscallblock(struct g *gp)
 		sigdeliver(gp); /* now, as its handler may leave for good */
 	blockacquire(gp);
 	store_relaxed(&gp->syscalltick, gp->syscalltick + 1);
-	store_relaxed(&gp->insyscall, 1);
+	store_relaxed(&gp->insyscall, 2);
 	compiler_barrier(); /* see preemptask */
 	if(unlikely(load_relaxed(&gp->m->signalpending)))
 		kickwait(gp->m);
@@ -201,6 +201,22 @@ exitsyscallblock(struct g *gp)
 {
 	exitsyscall(gp);
 	blockrelease();
+}
+
+/* The G leaves the call without coming back to its end: it is cancelled. User mode before and after. */
+void
+abandonsyscall(struct g *gp)
+{
+	uint8_t in = gp->insyscall;
+
+	if(in == 0)
+		return;
+	exitsyscall(gp);
+	if(in == 2)
+		blockrelease();
+	compiler_barrier();
+	gp->locks--;
+	compiler_barrier();
 }
 
 void

@@ -11,6 +11,7 @@ struct textrange textranges[256];
 size_t ntextranges;
 static struct textrange nopreempt[16];
 static size_t nnopreempt;
+static struct textrange ours;
 
 static bool
 endswith(const char *path, const char *name)
@@ -40,6 +41,8 @@ object(struct dl_phdr_info *info, size_t size, void *arg)
 			continue;
 		if(ntextranges < nelem(textranges))
 			textranges[ntextranges++] = r;
+		if(self - r.lo < r.hi - r.lo)
+			ours = r;
 		if(*(bool *)arg && nnopreempt < nelem(nopreempt) && (sys || self - r.lo < r.hi - r.lo))
 			nopreempt[nnopreempt++] = r;
 	}
@@ -64,4 +67,10 @@ textpreemptible(uintptr_t pc)
 		if(pc - nopreempt[i].lo < nopreempt[i].hi - nopreempt[i].lo)
 			return false;
 	return true;
+}
+
+bool
+textours(uintptr_t pc)
+{
+	return pc - ours.lo < ours.hi - ours.lo;
 }

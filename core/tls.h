@@ -18,6 +18,8 @@ struct tcblayout {
 	uint32_t list; /* link on the list of threads with stacks of their own */
 	uint32_t tid;
 	uint32_t cancelhandling;
+	uint32_t disabledat, asyncat; /* cancellation's state and type: bytes, and their bits */
+	uint8_t disabledbit, asyncbit;
 	uint32_t cleanupjmpbuf; /* where forced unwinding stops */
 	uint32_t result;
 	uint32_t stackblock, stackblocksize;
@@ -37,7 +39,7 @@ struct tcblayout {
 extern struct tcblayout tcblayout;
 
 /* Bits of cancelhandling. */
-enum { TCB_CANCELED = 0x08, TCB_EXITING = 0x10 };
+enum { TCB_CANCELING = 0x04, TCB_CANCELED = 0x08, TCB_EXITING = 0x10, TCB_TERMINATED = 0x20 };
 
 /* tcbword is a word of gp's TCB: tcbword(gp, tcblayout.result, void *) */
 #define tcbword(gp, off, type) (*(type *)((gp)->fsbase + (uintptr_t)(off)))

@@ -7,6 +7,7 @@
  *   its whole descriptor    copied while it runs and nothing has been done with it
  *   words into itself       those whose value lies in it, to be relocated in copies
  *   cleanup_jmp_buf         where the address of a just registered buffer appears
+ *   cancellation's state    the bits that change when it is disabled, or made asynchronous
  *   specific_used           the byte that the first pthread_setspecific sets
  *   res                     what libc's __resp points to
  *   stackblock and size     where the stack that the donor was given appears
@@ -27,6 +28,7 @@
 
 enum {
 	DONORSTACK = 128 << 10,
+	TCBMAX = 16 << 10,
 	STACKLISTS = 16 + 16 + 8 + 8, /* from dl_stack_user to the lock */
 };
 
@@ -262,18 +264,57 @@ findcleanup(uint8_t *tcb)
 		bad = "cleanup_jmp_buf";
 }
 
+/* The byte, and the bit of it, in which the descriptor differs from the copy; 0 if it is not one. */
+static uint32_t
+changedbit(const uint8_t *tcb, const uint8_t *copy, uint8_t *bit)
+{
+	uint32_t at = 0;
+
+	for(uint32_t i = lay->list; i < lay->size; i++)
+		if(tcb[i] != copy[i]){
+			*bit = tcb[i] ^ copy[i];
+			if(at != 0 || (*bit & (*bit - 1)) != 0)
+				return 0;
+			at = i;
+		}
+	return at;
+}
+
+static void
+findcancel(uint8_t *tcb, uint8_t *copy)
+{
+	int (*state)(int, int *) = (int (*)(int, int *))need("pthread_setcancelstate");
+	int (*type)(int, int *) = (int (*)(int, int *))need("pthread_setcanceltype");
+	int old;
+
+	if(bad != NULL)
+		return;
+	memcpy(copy, tcb, lay->size);
+	state(PTHREAD_CANCEL_DISABLE, &old);
+	lay->disabledat = changedbit(tcb, copy, &lay->disabledbit);
+	memcpy(copy, tcb, lay->size);
+	type(PTHREAD_CANCEL_ASYNCHRONOUS, &old);
+	lay->asyncat = changedbit(tcb, copy, &lay->asyncbit);
+	type(PTHREAD_CANCEL_DEFERRED, &old);
+	state(PTHREAD_CANCEL_ENABLE, &old);
+	if(lay->disabledat == 0 || lay->asyncat == 0)
+		bad = "state of cancellation";
+}
+
 static void *
 donor(void *arg)
 {
 	struct donor *d = arg;
 	uint8_t *tcb = (uint8_t *)getfsbase();
 	uintptr_t res = *(uintptr_t *)(tcb + lay->resp);
+	uint8_t copy[TCBMAX];
 
 	memcpy(cal->image, tcb, lay->size);
 	d->tcb = (uintptr_t)tcb;
 	if(res <= d->tcb || res >= d->tcb + lay->size)
 		bad = "resolver state";
 	lay->res = (uint32_t)(res - d->tcb);
+	findcancel(tcb, copy);
 	findspecificused(tcb);
 	findcleanup(tcb);
 	return &bad; /* a value to be looked for */
@@ -339,7 +380,7 @@ rundonor(void)
 static void
 checklayout(void)
 {
-	if(lay->size < 512 || lay->size > 16384 || lay->tlssize < lay->size || lay->align > 4096 ||
+	if(lay->size < 512 || lay->size > TCBMAX || lay->tlssize < lay->size || lay->align > 4096 ||
 	   (lay->align & (lay->align - 1)) != 0 ||
 	   lay->nlevel1 * lay->nlevel2 != dbfield("_thread_db___pthread_keys", NELEM))
 		bad = "size of the descriptor";

@@ -88,7 +88,7 @@ condabort(struct g *gp, pthread_cond_t *c, struct semawait *w)
 }
 
 /*
- * condsleep parks the waiter, and takes its entry back if no signal did. It returns ETIMEDOUT or 0;
+ * condsleep parks the waiter, and takes its entry back if no signal did. It returns ETIMEDOUT, EINTR or 0;
  * *w is the entry if it was woken as a waiter of the mutex, else NULL.
  */
 static int
@@ -96,7 +96,7 @@ condsleep(struct g *gp, pthread_cond_t *c, struct deadline *d, struct semawait *
 {
 	struct semaroot *root;
 	struct semawait *e = *w;
-	enum wakewhy why = semasleep(gp, Wcond, c, d);
+	enum wakewhy why = semasleepcancel(gp, Wcond, c, d);
 
 	if(why == WAKE_READY){
 		if(!(e->flags & SW_MOVED))
@@ -112,7 +112,7 @@ condsleep(struct g *gp, pthread_cond_t *c, struct deadline *d, struct semawait *
 	if(why == WAKE_SIGNAL){
 		/* Handlers run without the mutex. The caller sees a spurious wake-up. */
 		runhandlers(gp);
-		return 0;
+		return e->flags & SW_MOVED ? 0 : EINTR;
 	}
 	if(e->flags & SW_MOVED)
 		return 0; /* signalled before its time was up */
@@ -127,6 +127,7 @@ condwait(struct g *gp, pthread_cond_t *c, pthread_mutex_t *m, struct deadline *d
 	struct semaroot *root;
 	int r, result;
 
+	cancelpoint(gp);
 	semawaitinit(w, gp, (uintptr_t)c);
 	/* A wait gives back one of several locks of a recursive mutex: never wait for what one has. */
 	entry.arg = (kindof(m) & KTYPE) == KRECURSIVE && m->__data.__count > 1 ? NULL : m;
@@ -145,6 +146,10 @@ condwait(struct g *gp, pthread_cond_t *c, pthread_mutex_t *m, struct deadline *d
 	result = condsleep(gp, c, d, &w);
 	r = mutexretake(gp, m, w);
 	rtexit(gp);
+	if(result == EINTR){
+		cancelpoint(gp); /* with the mutex locked */
+		result = 0;
+	}
 	return r != 0 ? r : result;
 }
 

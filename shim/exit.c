@@ -77,10 +77,11 @@ threadexit(struct g *gp)
 	if(!(gp->flags & GF_MAIN))
 		privatelibc.calltlsdtors();
 	tsdexit(gp);
+	/* whoever cancels it now may be lost */
+	tcbword(gp, tcblayout.cancelhandling, uint32_t) |= TCB_EXITING;
 	if(!rtready || last(gp))
 		exit(0); /* the last thread, also that of a fork's child */
 	siggexit(gp); /* a signal for the process goes to another thread */
-	tcbword(gp, tcblayout.cancelhandling, uint32_t) |= TCB_EXITING; /* whoever cancels it now may be lost */
 	robustexit(gp);
 	if(!(gp->flags & GF_MAIN)){
 		cleanlibc(gp);

@@ -5,6 +5,7 @@
 #ifndef HEDDLE_FD_H
 #define HEDDLE_FD_H
 
+#include "cancel.h"
 #include "libc.h"
 #include "netpoll.h"
 
@@ -117,14 +118,6 @@ static inline bool
 alone(void)
 {
 	return ngs() <= 1;
-}
-
-/* cancelpoint: where the program's thread may be cancelled. User mode. */
-static inline void
-cancelpoint(struct g *gp)
-{
-	if(unlikely(load_relaxed(&gp->attn) & ATTN_CANCEL))
-		pthread_testcancel();
 }
 
 /* ioreturn: a result of a raw system call as libc returns it. */

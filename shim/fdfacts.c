@@ -245,11 +245,7 @@ interrupted(struct g *gp, bool mayrestart)
 	uint32_t n = gp->nsig;
 	bool restart = sigdeliver(gp);
 
-	if(unlikely(load_relaxed(&gp->attn) & ATTN_CANCEL)){
-		rtexit(gp);
-		cancelpoint(gp);
-		rtenter(gp);
-	}
+	cancelpointrt(gp);
 	return gp->nsig != n && !(mayrestart && restart);
 }
 

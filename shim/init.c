@@ -99,7 +99,7 @@ runthread(void *stack, size_t size, void *(*fn)(void *), void *arg)
 	return e;
 }
 
-static const struct hostops hostops = {.newthread = newthread, .m0tcb = tlsm0};
+static const struct hostops hostops = {.newthread = newthread, .m0tcb = tlsm0, .testcancel = pthread_testcancel};
 static const struct tlsops tlsops = {.sym = libcsym, .runthread = runthread};
 
 /* ---- the runtime's start ---- */

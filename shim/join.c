@@ -59,9 +59,9 @@ interrupted(struct g *self, struct g *gp)
 	uint32_t s;
 
 	rtexit(self);
-	if(!(self->flags & GF_FOREIGN) && tcbword(self, tcblayout.cancelhandling, uint32_t) & TCB_CANCELED){
+	if(load_relaxed(&self->attn) & ATTN_CANCEL){
 		become(gp, Jrun);
-		pthread_testcancel();
+		cancelnow(self);
 		rtenter(self);
 		s = load_acquire(&gp->exitstate);
 		return (s & JSTATE) == Jrun && jchange(gp, &s, Jclaimed);
@@ -78,8 +78,7 @@ waitended(struct g *self, struct g *gp, struct deadline *d)
 
 	if(d != NULL && deadlineset(d) != 0)
 		return become(gp, Jrun) ? EINVAL : 0;
-	if(!(self->flags & GF_FOREIGN) && tcbword(self, tcblayout.cancelhandling, uint32_t) & TCB_CANCELED &&
-	   !interrupted(self, gp))
+	if(load_relaxed(&self->attn) & ATTN_CANCEL && !interrupted(self, gp))
 		return 0;
 	for(;;){
 		gp->joinseq = parkprep(self);

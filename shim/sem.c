@@ -76,7 +76,7 @@ semwait(struct g *gp, struct semobj *s, struct deadline *d)
 	for(;;){
 		if(semqueue(s, &w, why == WAKE_READY))
 			return 0;
-		why = semasleep(gp, Wsem, s, d);
+		why = semasleepcancel(gp, Wsem, s, d);
 		if(why == WAKE_READY){
 			if(take(s, 1))
 				return 0;
@@ -87,6 +87,7 @@ semwait(struct g *gp, struct semobj *s, struct deadline *d)
 			semaunlock(root);
 		}
 		if(why == WAKE_SIGNAL){
+			cancelpointrt(gp);
 			/* With a time limit the kernel restarts no futex wait, whatever SA_RESTART says. */
 			ran = runhandlers(gp);
 			if(ran == HANDLER_EINTR || (ran == HANDLER_RESTART && d))
@@ -119,6 +120,7 @@ sem_wait(sem_t *sem)
 
 	if(unlikely(gp == NULL || s->shared))
 		return blockingcall(gp, libc.sem_wait(sem));
+	cancelpoint(gp);
 	if(likely(take(s, 1)))
 		return 0;
 	return semwaiterr(gp, s, NULL);
@@ -137,6 +139,7 @@ sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *abstime)
 		errno = EINVAL;
 		return -1;
 	}
+	cancelpoint(gp);
 	if(take(s, 1))
 		return 0;
 	deadlineset(&d);

@@ -22,6 +22,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "cancel.h"
 #include "libc.h"
 #include "sema.h"
 
@@ -84,6 +85,13 @@ semasleep(struct g *gp, enum waitreason why, const void *obj, const struct deadl
 	if(unlikely(load_relaxed(&gp->attn) & ATTN_CANCEL))
 		return parknointr(gp, why, obj, when);
 	return park(gp, why, obj, when);
+}
+
+/* The same in a cancellation point: the wait ends by WAKE_SIGNAL also if the G is cancelled. */
+static inline enum wakewhy
+semasleepcancel(struct g *gp, enum waitreason why, const void *obj, const struct deadline *d)
+{
+	return park(gp, why, obj, d ? d->when : NOTIME);
 }
 
 enum { HANDLER_NONE, HANDLER_RESTART, HANDLER_EINTR };

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Cancellation points. See cancel.c. */
+#ifndef HEDDLE_CANCEL_H
+#define HEDDLE_CANCEL_H
+
+#include "runtime.h"
+
+/* cancelnow is for a G with ATTN_CANCEL set, in user mode. It returns if cancellation is disabled, after clearing that. */
+void cancelnow(struct g *gp);
+
+/* cancelpoint: where the program's thread may be cancelled. User mode. */
+static inline void
+cancelpoint(struct g *gp)
+{
+	if(unlikely(load_relaxed(&gp->attn) & ATTN_CANCEL))
+		cancelnow(gp);
+}
+
+/* The same in runtime mode, between two waits. */
+static inline void
+cancelpointrt(struct g *gp)
+{
+	if(unlikely(load_relaxed(&gp->attn) & ATTN_CANCEL)){
+		rtexit(gp);
+		cancelnow(gp);
+		rtenter(gp);
+	}
+}
+
+#endif
