@@ -27,6 +27,7 @@ struct startattr {
 static struct {
 	struct mutex lock;
 	size_t size, guard;
+	uint32_t other; /* they hold more than these two */
 } defaults;
 
 static void
@@ -34,14 +35,19 @@ getdefaults(void)
 {
 	pthread_attr_t attr;
 	size_t size = 0, guard = 0;
+	int detach = PTHREAD_CREATE_JOINABLE;
+	struct kstart k;
 
 	if(pthread_getattr_default_np(&attr) != 0)
 		return;
+	kstartparse(&k, &attr);
+	pthread_attr_getdetachstate(&attr, &detach);
 	pthread_attr_getstacksize(&attr, &size);
 	pthread_attr_getguardsize(&attr, &guard);
 	pthread_attr_destroy(&attr);
 	store_relaxed(&defaults.size, size);
 	store_relaxed(&defaults.guard, guard);
+	store_relaxed(&defaults.other, k.what != 0 || detach != PTHREAD_CREATE_JOINABLE);
 }
 
 EXPORT int
@@ -69,9 +75,15 @@ static void
 parseattr(struct startattr *a, const pthread_attr_t *attr)
 {
 	int detach = PTHREAD_CREATE_JOINABLE;
+	pthread_attr_t def;
 	void *addr = NULL;
 	size_t size = 0;
 
+	if(attr == NULL && unlikely(load_relaxed(&defaults.other)) && pthread_getattr_default_np(&def) == 0){
+		parseattr(a, &def);
+		pthread_attr_destroy(&def);
+		return;
+	}
 	a->stack = 0;
 	a->hasmask = false;
 	kstartparse(&a->k, attr);

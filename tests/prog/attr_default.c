@@ -64,6 +64,18 @@ main(void)
 	pthread_barrier_wait(&bar);
 	join(t);
 
+	/* Detached by default. */
+	OK(pthread_getattr_default_np(&a));
+	OK(pthread_attr_setdetachstate(&a, PTHREAD_CREATE_DETACHED));
+	OK(pthread_setattr_default_np(&a));
+	t = spawn(stay, NULL);
+	EQ(pthread_join(t, NULL), EINVAL);
+	pthread_barrier_wait(&bar);
+	pthread_barrier_wait(&bar);
+	OK(pthread_attr_setdetachstate(&a, PTHREAD_CREATE_JOINABLE));
+	OK(pthread_setattr_default_np(&a));
+	OK(pthread_attr_destroy(&a));
+
 	t = spawn(askmain, arg);
 	join(t);
 	/* And main's own again, now that it has run with threads. */
