@@ -122,17 +122,32 @@ pollget(int fd)
 
 /* ---- queues; all under pd->lock ---- */
 
+static uint8_t
+morebit(struct polldesc *pd, struct pollq *q)
+{
+	return q == &pd->rq ? MORE_R : q == &pd->wq ? MORE_W : MORE_P;
+}
+
+static void
+setmore(struct polldesc *pd, uint8_t bit, bool on)
+{
+	store_relaxed(&pd->more, on ? pd->more | bit : pd->more & ~bit);
+}
+
 static void
 enqueue(struct pollq *q, struct pollwait *w)
 {
 	w->q = q;
 	w->next = NULL;
-	w->prev = q->tail;
-	if(q->tail != NULL)
-		q->tail->next = w;
-	else
-		store_relaxed(&q->head, w);
-	q->tail = w;
+	if(q->head != NULL){
+		w->prev = q->head->prev;
+		w->prev->next = w;
+		q->head->prev = w;
+	}else{
+		w->prev = w;
+		q->head = w;
+		setmore(w->pd, morebit(w->pd, q), true);
+	}
 	add_fetch(&netpollwaiters, 1);
 }
 
@@ -141,16 +156,28 @@ dequeue(struct pollwait *w)
 {
 	struct pollq *q = w->q;
 
-	if(w->prev != NULL)
+	if(w == q->head){
+		q->head = w->next;
+		if(q->head == NULL)
+			setmore(w->pd, morebit(w->pd, q), false);
+	}else
 		w->prev->next = w->next;
-	else
-		store_relaxed(&q->head, w->next);
 	if(w->next != NULL)
 		w->next->prev = w->prev;
-	else
-		q->tail = w->prev;
+	else if(q->head != NULL)
+		q->head->prev = w->prev;
 	w->q = NULL;
 	add_fetch(&netpollwaiters, -1);
+}
+
+static bool
+wakeg(struct g *gp, uint64_t seq, enum wakewhy why, struct glist *l)
+{
+	int r = claim(gp, seq, why);
+
+	if(r == 2)
+		glistpush(l, gp);
+	return r != 0;
 }
 
 /*
@@ -162,26 +189,47 @@ wakewait(struct pollwait *w, enum wakewhy why, struct glist *l)
 {
 	struct g *gp = w->gp;
 	uint64_t seq = w->seq;
-	int r;
 
 	dequeue(w);
-	if((r = claim(gp, seq, why)) == 2)
-		glistpush(l, gp);
-	return r != 0;
+	return wakeg(gp, seq, why, l);
 }
 
-static void
-wakeone(struct pollq *q, struct glist *l)
+static bool
+wakeslot(struct pollslot *s, enum wakewhy why, struct glist *l)
 {
+	struct g *gp = s->gp;
+
+	if(gp == NULL)
+		return false;
+	store_relaxed(&s->gp, NULL);
+	add_fetch(&netpollwaiters, -1);
+	return wakeg(gp, s->seq, why, l);
+}
+
+/* Whoever is in the slot waits longer than those on the queue: it is filled only if that is empty. */
+static void
+wakeone(struct polldesc *pd, enum pollmode mode, struct glist *l)
+{
+	struct pollq *q = mode == POLLMODE_R ? &pd->rq : &pd->wq;
+
+	if(wakeslot(mode == POLLMODE_R ? &pd->r : &pd->w, WAKE_READY, l))
+		return;
+	if(likely(!(pd->more & (mode == POLLMODE_R ? MORE_R : MORE_W))))
+		return;
 	while(q->head != NULL && !wakewait(q->head, WAKE_READY, l))
 		continue;
 }
 
 static void
-wakeall(struct pollq *q, enum wakewhy why, struct glist *l)
+wakeall(struct polldesc *pd, enum wakewhy why, struct glist *l)
 {
-	while(q->head != NULL)
-		wakewait(q->head, why, l);
+	struct pollq *const qs[] = {&pd->rq, &pd->wq, &pd->pq};
+
+	wakeslot(&pd->r, why, l);
+	wakeslot(&pd->w, why, l);
+	for(size_t i = 0; i < nelem(qs); i++)
+		while(qs[i]->head != NULL)
+			wakewait(qs[i]->head, why, l);
 }
 
 static uint32_t
@@ -191,10 +239,12 @@ nextseq(uint32_t seq)
 }
 
 static void
-edge(uint32_t *seq, struct pollq *q, struct glist *l)
+edge(struct polldesc *pd, enum pollmode mode, struct glist *l)
 {
+	uint32_t *seq = mode == POLLMODE_R ? &pd->rseq : &pd->wseq;
+
 	store_release(seq, nextseq(*seq)); /* pairs with pollseq */
-	wakeone(q, l);
+	wakeone(pd, mode, l);
 }
 
 static void
@@ -218,10 +268,10 @@ netpollready(struct polldesc *pd, uint32_t gen, uint32_t ev, struct glist *l)
 		if(ev & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
 			fetch_or(&pd->flags, PD_NODRAIN);
 		if(ev & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-			edge(&pd->rseq, &pd->rq, l);
+			edge(pd, POLLMODE_R, l);
 		if(ev & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-			edge(&pd->wseq, &pd->wq, l);
-		if(unlikely(pd->pq.head != NULL))
+			edge(pd, POLLMODE_W, l);
+		if(unlikely(pd->more & MORE_P))
 			wakepollers(pd, ev, l);
 	}
 	unlock(&pd->lock);
@@ -239,14 +289,15 @@ trusted(struct polldesc *pd)
 static int
 registered(struct polldesc *pd)
 {
-	bool reg = pd->regepoch != 0 && pd->regepoch == netpollepoch();
+	uint16_t now = netpollepoch();
+	bool reg = pd->regepoch == now;
 	int r;
 
 	if(reg && trusted(pd))
 		return 0;
 	r = netpollctl(pd, reg);
 	if(r == 0){
-		pd->regepoch = netpollepoch();
+		pd->regepoch = now;
 		return 0;
 	}
 	pd->regepoch = 0;
@@ -272,26 +323,13 @@ letclose(struct polldesc *pd)
 	return POLL_RETRY;
 }
 
-int
-pollblock(struct g *gp, struct polldesc *pd, enum pollmode mode, uint32_t seq, enum waitreason why, int64_t deadline)
+/* Parks on a queue, where the slot is taken; pd is locked. */
+static noinline int
+parkqueued(struct g *gp, struct polldesc *pd, enum pollmode mode, enum waitreason why, int64_t deadline)
 {
-	struct pollwait w;
+	struct pollwait w = {.pd = pd, .gp = gp, .seq = parkprep(gp)};
 	int r;
 
-	lock(&pd->lock);
-	if((mode == POLLMODE_R ? pd->rseq : pd->wseq) != seq){
-		unlock(&pd->lock);
-		return POLL_RETRY;
-	}
-	if(unlikely(pd->closing))
-		return letclose(pd);
-	if((r = registered(pd)) != 0){
-		unlock(&pd->lock);
-		return r;
-	}
-	w.pd = pd;
-	w.gp = gp;
-	w.seq = parkprep(gp);
 	enqueue(mode == POLLMODE_R ? &pd->rq : &pd->wq, &w);
 	unlock(&pd->lock);
 	r = park(gp, why, (void *)(long)pd->fd, deadline);
@@ -301,13 +339,53 @@ pollblock(struct g *gp, struct polldesc *pd, enum pollmode mode, uint32_t seq, e
 	return r;
 }
 
+int
+pollpark(struct g *gp, struct polldesc *pd, enum pollmode mode, uint32_t seq, enum waitreason why, int64_t deadline)
+{
+	struct pollslot *s = mode == POLLMODE_R ? &pd->r : &pd->w;
+	int r;
+
+	lock(&pd->lock);
+	if((mode == POLLMODE_R ? pd->rseq : pd->wseq) != seq){
+		unlock(&pd->lock);
+		return POLL_RETRY;
+	}
+	if(unlikely(pd->more & MORE_CLOSING))
+		return letclose(pd);
+	if(unlikely((r = registered(pd)) != 0)){
+		unlock(&pd->lock);
+		return r;
+	}
+	if(unlikely(s->gp != NULL || (pd->more & (mode == POLLMODE_R ? MORE_R : MORE_W))))
+		return parkqueued(gp, pd, mode, why, deadline);
+	s->seq = parkprep(gp);
+	store_relaxed(&s->gp, gp);
+	add_fetch(&netpollwaiters, 1);
+	unlock(&pd->lock);
+	return park(gp, why, (void *)(long)pd->fd, deadline);
+}
+
+/* The wait was ended by something else than an edge: nobody else need have emptied the slot. */
+void
+pollunpark(struct g *gp, struct polldesc *pd, enum pollmode mode)
+{
+	struct pollslot *s = mode == POLLMODE_R ? &pd->r : &pd->w;
+
+	lock(&pd->lock);
+	if(s->gp == gp){
+		store_relaxed(&s->gp, NULL);
+		add_fetch(&netpollwaiters, -1);
+	}
+	unlock(&pd->lock);
+}
+
 void
 pollpassslow(struct polldesc *pd, enum pollmode mode)
 {
 	struct glist l = {0};
 
 	lock(&pd->lock);
-	wakeone(mode == POLLMODE_R ? &pd->rq : &pd->wq, &l);
+	wakeone(pd, mode, &l);
 	unlock(&pd->lock);
 	if(l.head != NULL)
 		ready(l.head);
@@ -333,7 +411,7 @@ addwait(struct pollwait *w)
 	int r;
 
 	lock(&pd->lock);
-	if(unlikely(pd->closing))
+	if(unlikely(pd->more & MORE_CLOSING))
 		r = CLOSING;
 	else if((r = registered(pd)) == 0){
 		if(sawedge(w))
@@ -393,9 +471,7 @@ forget(struct polldesc *pd, struct glist *l)
 	/* who is between an attempt and its wait has to look again */
 	store_release(&pd->rseq, nextseq(pd->rseq));
 	store_release(&pd->wseq, nextseq(pd->wseq));
-	wakeall(&pd->rq, WAKE_CLOSE, l);
-	wakeall(&pd->wq, WAKE_CLOSE, l);
-	wakeall(&pd->pq, WAKE_CLOSE, l);
+	wakeall(pd, WAKE_CLOSE, l);
 }
 
 void
@@ -407,6 +483,7 @@ pollreset(struct polldesc *pd, enum fdkind kind, uint32_t flags)
 	forget(pd, &l);
 	pd->use++;
 	pd->closing = 0;
+	setmore(pd, MORE_CLOSING, false);
 	pd->epoch = load_relaxed(&forkepoch);
 	pd->rtimeo = pd->wtimeo = NOTIME;
 	store_relaxed(&pd->kind, (uint8_t)kind);
@@ -426,9 +503,7 @@ pollkick(struct polldesc *pd)
 	fetch_or(&pd->flags, PD_NODRAIN);
 	store_release(&pd->rseq, nextseq(pd->rseq));
 	store_release(&pd->wseq, nextseq(pd->wseq));
-	wakeall(&pd->rq, WAKE_READY, &l);
-	wakeall(&pd->wq, WAKE_READY, &l);
-	wakeall(&pd->pq, WAKE_READY, &l);
+	wakeall(pd, WAKE_READY, &l);
 	unlock(&pd->lock);
 	if(l.head != NULL)
 		injectglist(&l);
@@ -442,10 +517,11 @@ pollclosing(struct polldesc *pd)
 
 	lock(&pd->lock);
 	/* another name of the description would keep the registration alive */
-	if(pd->regepoch != 0 && pd->regepoch == netpollepoch() && !trusted(pd))
+	if(pd->regepoch == netpollepoch() && !trusted(pd))
 		netpolldel(pd);
 	forget(pd, &l);
 	pd->closing++;
+	setmore(pd, MORE_CLOSING, true);
 	use = pd->use;
 	unlock(&pd->lock);
 	if(l.head != NULL)
@@ -458,8 +534,8 @@ void
 pollclosed(struct polldesc *pd, uint32_t use)
 {
 	lock(&pd->lock);
-	if(pd->use == use)
-		pd->closing--;
+	if(pd->use == use && --pd->closing == 0)
+		setmore(pd, MORE_CLOSING, false);
 	unlock(&pd->lock);
 }
 
@@ -507,6 +583,8 @@ forkone(struct polldesc *pd)
 	pd->regepoch = 0;
 	pd->drained = 0;
 	pd->closing = 0;
+	pd->more = 0;
+	pd->r.gp = pd->w.gp = NULL;
 	pd->rq = pd->wq = pd->pq = (struct pollq){0};
 }
 

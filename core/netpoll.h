@@ -28,32 +28,50 @@ enum { /* polldesc.flags; PD_NODRAIN under lock or by the G that uses the descri
 	PD_NODRAIN = 8, /* a short read of this stream need not mean that it is drained */
 	PD_LOWAT = 16,  /* SO_RCVLOWAT > 1: block in the kernel */
 	PD_LISTEN = 32, /* SO_ACCEPTCONN */
+	PD_TIMEO = 128, /* rtimeo or wtimeo is set */
 	PD_WPOLL = 64,  /* a Knowait that has RWF_NOWAIT for reading only: poll before a write */
 };
 
 struct pollwait;
 
 struct pollq {
-	struct pollwait *head, *tail;
+	struct pollwait *head; /* head->prev is the last */
 };
 
+/* The one G that waits, or the first of several: most descriptors have no more. */
+struct pollslot {
+	struct g *gp; /* lock; whether it is NULL is read without */
+	uint64_t seq; /* of its park; lock */
+};
+
+enum { /* polldesc.more: what the first cache line does not show */
+	MORE_R = 1, /* rq, wq, pq are not empty */
+	MORE_W = 2,
+	MORE_P = 4,
+	MORE_CLOSING = 8, /* closing != 0 */
+};
+
+/* A call that reads and parks, and the event that wakes it, touch the first cache line only. */
 struct polldesc {
 	struct mutex lock;
 	int32_t fd;
 	uint32_t gen;        /* changes whenever what is known is forgotten; lock */
-	uint32_t use;        /* which use of the number, counted by pollreset; lock */
 	uint32_t rseq, wseq; /* edges so far; written under lock, atomic reads. Never 0 */
 	uint32_t drained;    /* rseq before a read that drained the stream, 0 none; atomic */
 	uint32_t flags;      /* PD_*; atomic */
 	uint32_t epoch;      /* forkepoch when PD_OWN was set */
-	uint32_t regepoch;   /* registered with the instance of this number, 0 not; lock */
+	uint16_t regepoch;   /* registered with the instance of this number, 0 not; lock */
 	uint8_t kind;        /* enum fdkind; atomic */
-	uint16_t closing;    /* close()s under way in this use; lock */
+	uint8_t more;        /* MORE_*; lock, atomic reads */
 	int32_t err;         /* an error that the kernel gave while part was done already: the next call's; atomic */
-	int64_t rtimeo, wtimeo; /* ns, NOTIME none; valid with PD_KNOWN */
-	struct pollq rq, wq; /* each edge wakes one of them, who passes it on; lock, emptiness is read without */
-	struct pollq pq;     /* each edge wakes all; lock */
-};
+	struct pollslot r, w; /* each edge wakes one G, who passes it on: this, then rq's or wq's first */
+
+	struct pollq rq, wq; /* lock */
+	struct pollq pq;     /* waits in pollmany, which each edge wakes all; lock */
+	int64_t rtimeo, wtimeo; /* ns, NOTIME none; valid with PD_KNOWN and PD_TIMEO */
+	uint32_t use;        /* which use of the number, counted by pollreset; lock */
+	uint16_t closing;    /* close()s under way in this use; lock */
+} cachealigned;
 
 /* A wait on one descriptor, on the stack of the G. */
 struct pollwait {
@@ -93,7 +111,19 @@ enum { POLL_RETRY = WAKE_READY, POLL_PLAIN = -1, POLL_FALLBACK = -2 };
  * POLL_PLAIN: epoll refuses this kind of descriptor (it never blocks for long);
  * POLL_FALLBACK: there is no epoll or no memory for a registration: block in poll(2).
  */
-int pollblock(struct g *gp, struct polldesc *pd, enum pollmode mode, uint32_t seq, enum waitreason why, int64_t deadline);
+int pollpark(struct g *gp, struct polldesc *pd, enum pollmode mode, uint32_t seq, enum waitreason why, int64_t deadline);
+void pollunpark(struct g *gp, struct polldesc *pd, enum pollmode mode);
+
+/* Split so that pollpark, which ends in park(), leaves no frame of its own on the sleeping G's stack. */
+static inline int
+pollblock(struct g *gp, struct polldesc *pd, enum pollmode mode, uint32_t seq, enum waitreason why, int64_t deadline)
+{
+	int r = pollpark(gp, pd, mode, seq, why, deadline);
+
+	if(unlikely(r == WAKE_TIMEOUT || r == WAKE_SIGNAL))
+		pollunpark(gp, pd, mode);
+	return r;
+}
 
 /* pollpass hands an edge on to the next waiter of the same mode: by a G that was woken, or might have
  * been, once it is done with the descriptor. */
@@ -101,7 +131,8 @@ void pollpassslow(struct polldesc *pd, enum pollmode mode);
 static inline void
 pollpass(struct polldesc *pd, enum pollmode mode)
 {
-	if(unlikely(load_relaxed(mode == POLLMODE_R ? &pd->rq.head : &pd->wq.head) != NULL))
+	if(unlikely(load_relaxed(mode == POLLMODE_R ? &pd->r.gp : &pd->w.gp) != NULL ||
+	            (load_relaxed(&pd->more) & (mode == POLLMODE_R ? MORE_R : MORE_W))))
 		pollpassslow(pd, mode);
 }
 
@@ -137,7 +168,7 @@ void netpollfork(void);
 /* Between netpoll.c and netpoll_epoll.c. Results are 0 or a negative errno. */
 int netpollctl(struct polldesc *pd, bool verify); /* pd->lock; registers pd with the current gen */
 void netpolldel(struct polldesc *pd);             /* pd->lock */
-uint32_t netpollepoch(void);                      /* number of the instance, for regepoch; never 0 */
+uint16_t netpollepoch(void);                      /* number of the instance, for regepoch; never 0 */
 void pollfork(void);
 void netpollready(struct polldesc *pd, uint32_t gen, uint32_t events, struct glist *);
 extern int32_t netpollwaiters;                    /* atomic: entries on all queues */

@@ -38,16 +38,16 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 
-enum { NEVENTS = 512, BREAKDATA = -1 };
+enum { NEVENTS = 512, AHEAD = 4, BREAKDATA = -1 };
 
 static struct mutex initlock;
 static int epfd = -1, breakfd = -1; /* atomic; written under initlock */
 static bool refused;                /* initlock: the kernel gives us no instance */
-static uint32_t epoch = 1;          /* the instance's number; changes in the child of a fork only */
+static uint16_t epoch = 1;          /* the instance's number, not 0; changes in the child of a fork only */
 static uint32_t wakesig;            /* atomic, a futex */
 static bool nopwait2;               /* the kernel lacks epoll_pwait2 */
 
-uint32_t
+uint16_t
 netpollepoch(void)
 {
 	return load_relaxed(&epoch);
@@ -222,12 +222,46 @@ sleepunpolled(int64_t delay)
 		consumebreak();
 }
 
+/*
+ * With many descriptors each event finds its entry, and then its G, out of the cache. They are asked for
+ * some events ahead.
+ */
+static inline void
+prefetchdesc(const struct epoll_event *ev)
+{
+	struct polldesc *pd = pollfind((int)(uint32_t)ev->data.u64);
+
+	if(pd != NULL)
+		__builtin_prefetch(pd, 1);
+}
+
+static inline void
+prefetchg(const struct epoll_event *ev)
+{
+	struct polldesc *pd = pollfind((int)(uint32_t)ev->data.u64);
+	struct g *gp;
+
+	if(pd != NULL && (gp = load_relaxed(&pd->r.gp)) != NULL)
+		__builtin_prefetch(gp, 1);
+}
+
+static inline void
+ready1(const struct epoll_event *ev, bool blocking, struct glist *l)
+{
+	struct polldesc *pd;
+
+	if(ev->data.u64 == (uint64_t)BREAKDATA){
+		if(blocking)
+			consumebreak();
+	}else if((pd = pollfind((int)(uint32_t)ev->data.u64)) != NULL)
+		netpollready(pd, (uint32_t)(ev->data.u64 >> 32), ev->events, l);
+}
+
 struct glist
 netpoll(int64_t delay)
 {
 	struct epoll_event ev[NEVENTS];
 	struct glist l = {0};
-	struct polldesc *pd;
 	int ep = load_acquire(&epfd);
 	long n;
 
@@ -236,14 +270,13 @@ netpoll(int64_t delay)
 		return l;
 	}
 	n = epollwait(ep, ev, delay);
-	for(long i = 0; i < n; i++){
-		if(ev[i].data.u64 == (uint64_t)BREAKDATA){
-			if(delay != 0)
-				consumebreak();
-			continue;
-		}
-		if((pd = pollfind((int)(uint32_t)ev[i].data.u64)) != NULL)
-			netpollready(pd, (uint32_t)(ev[i].data.u64 >> 32), ev[i].events, &l);
+	for(long i = 0; i < n + 2 * AHEAD; i++){
+		if(i < n)
+			prefetchdesc(&ev[i]);
+		if(i >= AHEAD && i - AHEAD < n)
+			prefetchg(&ev[i - AHEAD]);
+		if(i >= 2 * AHEAD)
+			ready1(&ev[i - 2 * AHEAD], delay != 0, &l);
 	}
 	return l;
 }
@@ -309,7 +342,8 @@ netpollfork(void)
 		rawsyscall(SYS_close, breakfd);
 	epfd = breakfd = -1;
 	wakesig = 0;
-	epoch++;
+	if(++epoch == 0)
+		epoch = 1;
 	forkepoch++;
 	pollfork();
 }

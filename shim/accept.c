@@ -32,10 +32,10 @@ newconn(int fd, struct polldesc *l, int flags)
 	/* it inherits everything but O_NONBLOCK; what is not known is asked when it first has to wait */
 	if(fdtrusted(l) && (load_relaxed(&l->flags) & PD_KNOWN)){
 		kind = (enum fdkind)load_relaxed(&l->kind);
-		fl |= PD_KNOWN | (load_relaxed(&l->flags) & (PD_LOWAT | PD_NODRAIN));
+		fl |= PD_KNOWN | (load_relaxed(&l->flags) & (PD_LOWAT | PD_NODRAIN | PD_TIMEO));
 	}
 	pollreset(pd, kind, fl);
-	if(fl & PD_KNOWN){
+	if(fl & PD_TIMEO){
 		store_relaxed(&pd->rtimeo, load_relaxed(&l->rtimeo));
 		store_relaxed(&pd->wtimeo, load_relaxed(&l->wtimeo));
 	}

@@ -56,6 +56,19 @@ fddrained(struct polldesc *pd, uint32_t seq)
 	       (load_relaxed(&pd->flags) & (PD_NODRAIN | PD_KNOWN)) == PD_KNOWN;
 }
 
+/*
+ * fdplain: nothing is special about a wait: the facts are known, no O_NONBLOCK, no time-out, no low-water mark,
+ * nothing to hold up but others. The usual case, in which a call parks without a look at anything but flags.
+ */
+static inline bool
+fdplain(struct polldesc *pd)
+{
+	uint32_t fl = load_relaxed(&pd->flags);
+
+	return (fl & (PD_OWN | PD_KNOWN | PD_NB | PD_TIMEO | PD_LOWAT | PD_LISTEN)) == (PD_OWN | PD_KNOWN) &&
+	       pd->epoch == load_relaxed(&forkepoch);
+}
+
 /* A wait within one call. Set gp, pd, mode, why; the rest 0. */
 struct iowait {
 	struct g *gp;
@@ -193,7 +206,9 @@ void iovinit(struct iovcur *, const struct iovec *iov, int cnt);
 long iovadvance(struct iovcur *, size_t n);
 void iovdone(struct iovcur *);
 
-/* socket.c, for read() and the like on sockets */
+/* socket.c, for read() and the like on sockets; results as the kernel's */
+long sockread(struct g *, struct polldesc *, void *buf, size_t n, int flags);
+long sockwrite(struct g *, struct polldesc *, const void *buf, size_t n, int flags);
 ssize_t sockrecv(struct g *, struct polldesc *, void *buf, size_t n, int flags, struct sockaddr *, socklen_t *);
 ssize_t socksend(struct g *, struct polldesc *, const void *buf, size_t n, int flags, const struct sockaddr *, socklen_t);
 ssize_t sockrecvmsg(struct g *, struct polldesc *, struct msghdr *, int flags);

@@ -79,8 +79,8 @@ kept(struct polldesc *pd, uint32_t fl, struct fdfacts *f)
 	f->nb = fl & PD_NB;
 	f->lowat = fl & PD_LOWAT;
 	f->listen = fl & PD_LISTEN;
-	f->rtimeo = load_relaxed(&pd->rtimeo);
-	f->wtimeo = load_relaxed(&pd->wtimeo);
+	f->rtimeo = fl & PD_TIMEO ? load_relaxed(&pd->rtimeo) : NOTIME;
+	f->wtimeo = fl & PD_TIMEO ? load_relaxed(&pd->wtimeo) : NOTIME;
 }
 
 static void
@@ -94,12 +94,14 @@ keep(struct polldesc *pd, uint32_t gen, const struct fdfacts *f, uint8_t kind)
 		fl |= PD_LOWAT | PD_NODRAIN;
 	if(f->listen)
 		fl |= PD_LISTEN;
+	if(f->rtimeo != NOTIME || f->wtimeo != NOTIME)
+		fl |= PD_TIMEO;
 	lock(&pd->lock);
 	if(pd->gen == gen && fdtrusted(pd)){
 		store_relaxed(&pd->kind, kind);
 		store_relaxed(&pd->rtimeo, f->rtimeo);
 		store_relaxed(&pd->wtimeo, f->wtimeo);
-		fetch_and(&pd->flags, ~(uint32_t)(PD_NB | PD_LOWAT | PD_LISTEN));
+		fetch_and(&pd->flags, ~(uint32_t)(PD_NB | PD_LOWAT | PD_LISTEN | PD_TIMEO));
 		fetch_or(&pd->flags, fl);
 	}
 	unlock(&pd->lock);

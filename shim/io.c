@@ -201,65 +201,59 @@ dov(int fd, const struct iovec *iov, int cnt, bool write)
 	return ioreturn(r);
 }
 
-static ssize_t
-doread(struct g *gp, int fd, void *buf, size_t n)
+/* read and write of one buffer on what is no socket. */
+static noinline long
+rwother(struct g *gp, struct polldesc *pd, int fd, void *buf, size_t n, bool write)
 {
 	struct iovec iov = {buf, n};
-	struct polldesc *pd;
 	struct xfer x;
 	long r;
-	int k;
+
+	if(pd == NULL || n == 0 || n > SSIZE_MAX || fdnonblock(pd) || fdkind(pd) == Kfile)
+		return rawresult(iosyscall(gp, write ? libc.write(fd, buf, n) : libc.read(fd, buf, n)));
+	x.gp = gp;
+	x.pd = pd;
+	x.write = write;
+	iovinit(&x.v, &iov, 1);
+	r = xfer(&x);
+	iovdone(&x.v);
+	return r;
+}
+
+static inline bool
+issocket(struct polldesc *pd, size_t n)
+{
+	int k = pd != NULL ? load_relaxed(&pd->kind) : Kunknown;
+
+	return (k == Ktcp || k == Ksock) && n - 1 < SSIZE_MAX && !fdnonblock(pd);
+}
+
+static inline ssize_t
+doread(struct g *gp, int fd, void *buf, size_t n)
+{
+	struct polldesc *pd;
+	long r;
 
 	cancelpoint(gp);
 	rtenter(gp);
 	pd = pollget(fd);
-	if(pd != NULL && fdnonblock(pd)){
-		r = rawresult(iononblock(gp, libc.read(fd, buf, n)));
-		rtexit(gp);
-		return ioreturn(r);
-	}
-	k = pd != NULL && n != 0 && n <= SSIZE_MAX ? (int)fdkind(pd) : Kfile;
-	if(k == Kfile)
-		r = rawresult(iosyscall(gp, libc.read(fd, buf, n)));
-	else if((k != Ktcp && k != Ksock) || (r = sockrecv(gp, pd, buf, n, 0, NULL, NULL)) == -ENOTSOCK){
-		x.gp = gp;
-		x.pd = pd;
-		x.write = false;
-		iovinit(&x.v, &iov, 1);
-		r = xfer(&x);
-	}
+	if(unlikely(!issocket(pd, n)) || unlikely((r = sockread(gp, pd, buf, n, 0)) == -ENOTSOCK))
+		r = rwother(gp, pd, fd, buf, n, false);
 	rtexit(gp);
 	return ioreturn(r);
 }
 
-static ssize_t
+static inline ssize_t
 dowrite(struct g *gp, int fd, const void *buf, size_t n)
 {
-	struct iovec iov = {(void *)buf, n};
 	struct polldesc *pd;
-	struct xfer x;
 	long r;
-	int k;
 
 	cancelpoint(gp);
 	rtenter(gp);
 	pd = pollget(fd);
-	if(pd != NULL && fdnonblock(pd)){
-		r = rawresult(iononblock(gp, libc.write(fd, buf, n)));
-		rtexit(gp);
-		return ioreturn(r);
-	}
-	k = pd != NULL && n != 0 && n <= SSIZE_MAX ? (int)fdkind(pd) : Kfile;
-	if(k == Kfile)
-		r = rawresult(iosyscall(gp, libc.write(fd, buf, n)));
-	else if((k != Ktcp && k != Ksock) || (r = socksend(gp, pd, buf, n, 0, NULL, 0)) == -ENOTSOCK){
-		x.gp = gp;
-		x.pd = pd;
-		x.write = true;
-		iovinit(&x.v, &iov, 1);
-		r = xfer(&x);
-		iovdone(&x.v);
-	}
+	if(unlikely(!issocket(pd, n)) || unlikely((r = sockwrite(gp, pd, buf, n, 0)) == -ENOTSOCK))
+		r = rwother(gp, pd, fd, (void *)buf, n, true);
 	rtexit(gp);
 	return ioreturn(r);
 }

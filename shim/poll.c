@@ -117,7 +117,7 @@ knownempty(const struct pollcall *c, const struct pollwait *w, int m)
 }
 
 static long
-pollpark(struct pollcall *c, struct pollwait *w)
+pollwaiting(struct pollcall *c, struct pollwait *w)
 {
 	const void *obj;
 	long r;
@@ -166,7 +166,7 @@ pollcall(struct pollcall *c)
 		return pollkernel(c, true); /* more than RLIMIT_NOFILE can be: EINVAL */
 	if(c->n > SMALL && (w = mapmem(size)) == NULL)
 		return pollkernel(c, true);
-	r = pollpark(c, w);
+	r = pollwaiting(c, w);
 	if(w != small)
 		rawsyscall(SYS_munmap, w, size);
 	return r;

@@ -194,6 +194,45 @@ sockrecvmsg(struct g *gp, struct polldesc *pd, struct msghdr *m, int flags)
 	return recvcall(&c);
 }
 
+/*
+ * read and recv as nearly all are: the whole of such a call in a function with a small frame, as that
+ * is what a sleeping G brings back into the cache. Anything out of the ordinary is left to recvcall.
+ */
+long
+sockread(struct g *gp, struct polldesc *pd, void *buf, size_t n, int flags)
+{
+	uint32_t seq;
+	long r;
+
+	if(unlikely((flags & ~MSG_NOSIGNAL) != 0 || load_relaxed(&pd->err) != 0 || fdnonblock(pd) ||
+	            (load_relaxed(&pd->flags) & PD_LOWAT)))
+		return sockrecv(gp, pd, buf, n, flags, NULL, NULL);
+	for(;;){
+		seq = pollseq(pd, POLLMODE_R);
+		if(!fddrained(pd, seq)){
+			r = rawsyscall(SYS_recvfrom, pd->fd, buf, n, flags | MSG_DONTWAIT, NULL, NULL);
+			if(likely(r >= 0)){
+				setdrained(pd, seq, (size_t)r, n, 0);
+				break;
+			}
+			if(r != -EAGAIN)
+				break;
+		}
+		if(unlikely(!fdplain(pd) || alone() || load_relaxed(&pd->kind) != Ktcp))
+			return sockrecv(gp, pd, buf, n, flags, NULL, NULL);
+		r = pollblock(gp, pd, POLLMODE_R, seq, Wread, NOTIME);
+		if(likely(r == POLL_RETRY))
+			continue;
+		if(r == WAKE_SIGNAL && !interrupted(gp, true))
+			continue;
+		if(r == WAKE_SIGNAL || r == WAKE_CLOSE)
+			return r == WAKE_SIGNAL ? -EINTR : -EBADF;
+		return sockrecv(gp, pd, buf, n, flags, NULL, NULL);
+	}
+	pollpass(pd, POLLMODE_R);
+	return r;
+}
+
 /* ---- sending ---- */
 
 struct sendcall {
@@ -327,6 +366,30 @@ sendcall(struct sendcall *c)
 	return r;
 }
 
+/* write and send as nearly all are: it fits. */
+long
+sockwrite(struct g *gp, struct polldesc *pd, const void *buf, size_t n, int flags)
+{
+	struct sendcall c;
+	struct iowait w;
+	long r;
+
+	if(unlikely((flags & ~MSG_NOSIGNAL) != 0 || load_relaxed(&pd->err) != 0 || fdnonblock(pd)))
+		return socksend(gp, pd, buf, n, flags, NULL, 0);
+	r = rawsyscall(SYS_sendto, pd->fd, buf, n, flags | MSG_DONTWAIT, NULL, 0);
+	if(unlikely((size_t)r != n)){
+		if(r == -EAGAIN)
+			return socksend(gp, pd, buf, n, flags, NULL, 0);
+		if(r >= 0){
+			c = (struct sendcall){.gp = gp, .pd = pd, .buf = buf, .n = n, .flags = flags};
+			w.asked = false;
+			r = sendrest(&c, &w, r);
+		}
+	}
+	pollpass(pd, POLLMODE_W);
+	return r;
+}
+
 ssize_t
 socksend(struct g *gp, struct polldesc *pd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
     socklen_t alen)
@@ -385,7 +448,7 @@ EXPORT ssize_t
 recv(int fd, void *buf, size_t n, int flags)
 {
 	ENTER(fd, libc.recv(fd, buf, n, flags));
-	r = sockrecv(gp, pd, buf, n, flags, NULL, NULL);
+	r = sockread(gp, pd, buf, n, flags);
 	LEAVE();
 }
 
@@ -428,7 +491,7 @@ EXPORT ssize_t
 send(int fd, const void *buf, size_t n, int flags)
 {
 	ENTER(fd, libc.send(fd, buf, n, flags));
-	r = socksend(gp, pd, buf, n, flags, NULL, 0);
+	r = sockwrite(gp, pd, buf, n, flags);
 	LEAVE();
 }
 
