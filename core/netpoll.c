@@ -40,9 +40,9 @@
  *
  * Many waiters
  * ------------
- * An edge wakes one of those who wait in rq (accepters, readers), not the whole herd. It
+ * An edge wakes one of those who wait (accepters, readers), not the whole herd. It
  * may have announced more than one of them takes, so each G passes the baton (pollpass) when
- * it has done its read, whatever the result. Say data is there and W waits in rq. W enqueued itself after an
+ * it has done its read, whatever the result. Say data is there and W waits. W enqueued itself after an
  * EAGAIN, so the data came later, and its edge is still to be fetched (it will
  * wake somebody) or woke some R after W was on the queue. R is running, and when it is done it sees W. R's
  * attempt saying EAGAIN means that the data has gone to another reader, who sees W
@@ -81,7 +81,37 @@ enum {
 static struct polldesc *chunks[NCHUNK]; /* atomic; set once */
 
 uint32_t forkepoch = 1;
-int32_t netpollwaiters;
+
+/*
+ * How many wait is the number of entries queued, which each P counts for itself, less those taken
+ * off, counted once a batch. The reader takes the second first, so that it never misses one that is there.
+ */
+static uint64_t woken; /* atomic */
+
+static void
+countpark(struct g *gp)
+{
+	struct p *pp = gp->m->p;
+
+	store_relaxed(&pp->npollpark, pp->npollpark + 1);
+}
+
+void
+netpollwoken(struct wakes *w)
+{
+	if(w->n != 0)
+		fetch_add(&woken, w->n);
+}
+
+int64_t
+netpollnwaiters(void)
+{
+	uint64_t n = -load_acquire(&woken);
+
+	for(int i = 0; i < gomaxprocs; i++)
+		n += load_relaxed(&allp[i]->npollpark);
+	return (int64_t)n;
+}
 
 struct polldesc *
 pollfind(int fd)
@@ -148,11 +178,11 @@ enqueue(struct pollq *q, struct pollwait *w)
 		q->head = w;
 		setmore(w->pd, morebit(w->pd, q), true);
 	}
-	add_fetch(&netpollwaiters, 1);
+	countpark(w->gp);
 }
 
 static void
-dequeue(struct pollwait *w)
+dequeue(struct pollwait *w, struct wakes *l)
 {
 	struct pollq *q = w->q;
 
@@ -167,16 +197,16 @@ dequeue(struct pollwait *w)
 	else if(q->head != NULL)
 		q->head->prev = w->prev;
 	w->q = NULL;
-	add_fetch(&netpollwaiters, -1);
+	l->n++;
 }
 
 static bool
-wakeg(struct g *gp, uint64_t seq, enum wakewhy why, struct glist *l)
+wakeg(struct g *gp, uint64_t seq, enum wakewhy why, struct wakes *l)
 {
 	int r = claim(gp, seq, why);
 
 	if(r == 2)
-		glistpush(l, gp);
+		glistpush(&l->l, gp);
 	return r != 0;
 }
 
@@ -185,48 +215,54 @@ wakeg(struct g *gp, uint64_t seq, enum wakewhy why, struct glist *l)
  * its stack. False if the wait was over already.
  */
 static bool
-wakewait(struct pollwait *w, enum wakewhy why, struct glist *l)
+wakewait(struct pollwait *w, enum wakewhy why, struct wakes *l)
 {
 	struct g *gp = w->gp;
 	uint64_t seq = w->seq;
 
-	dequeue(w);
+	dequeue(w, l);
 	return wakeg(gp, seq, why, l);
 }
 
 static bool
-wakeslot(struct pollslot *s, enum wakewhy why, struct glist *l)
+wakefirst(struct g **slot, uint64_t seq, enum wakewhy why, struct wakes *l)
 {
-	struct g *gp = s->gp;
+	struct g *gp = *slot;
 
 	if(gp == NULL)
 		return false;
-	store_relaxed(&s->gp, NULL);
-	add_fetch(&netpollwaiters, -1);
-	return wakeg(gp, s->seq, why, l);
+	store_relaxed(slot, NULL);
+	l->n++;
+	return wakeg(gp, seq, why, l);
 }
 
-/* Whoever is in the slot waits longer than those on the queue: it is filled only if that is empty. */
+/* rg has waited longer than those on rq: the place is taken only while that is empty. */
 static void
-wakeone(struct polldesc *pd, enum pollmode mode, struct glist *l)
+wakeone(struct polldesc *pd, enum pollmode mode, struct wakes *l)
 {
-	struct pollq *q = mode == POLLMODE_R ? &pd->rq : &pd->wq;
+	struct pollq *q;
 
-	if(wakeslot(mode == POLLMODE_R ? &pd->r : &pd->w, WAKE_READY, l))
-		return;
-	if(likely(!(pd->more & (mode == POLLMODE_R ? MORE_R : MORE_W))))
-		return;
+	if(mode == POLLMODE_R){
+		if(wakefirst(&pd->rg, pd->rpark, WAKE_READY, l) || likely(!(pd->more & MORE_R)))
+			return;
+		q = &pd->rq;
+	}else{
+		/* wpark is in the other cache line */
+		if((pd->wg != NULL && wakefirst(&pd->wg, pd->wpark, WAKE_READY, l)) || likely(!(pd->more & MORE_W)))
+			return;
+		q = &pd->wq;
+	}
 	while(q->head != NULL && !wakewait(q->head, WAKE_READY, l))
 		continue;
 }
 
 static void
-wakeall(struct polldesc *pd, enum wakewhy why, struct glist *l)
+wakeall(struct polldesc *pd, enum wakewhy why, struct wakes *l)
 {
 	struct pollq *const qs[] = {&pd->rq, &pd->wq, &pd->pq};
 
-	wakeslot(&pd->r, why, l);
-	wakeslot(&pd->w, why, l);
+	wakefirst(&pd->rg, pd->rpark, why, l);
+	wakefirst(&pd->wg, pd->wpark, why, l);
 	for(size_t i = 0; i < nelem(qs); i++)
 		while(qs[i]->head != NULL)
 			wakewait(qs[i]->head, why, l);
@@ -239,7 +275,7 @@ nextseq(uint32_t seq)
 }
 
 static void
-edge(struct polldesc *pd, enum pollmode mode, struct glist *l)
+edge(struct polldesc *pd, enum pollmode mode, struct wakes *l)
 {
 	uint32_t *seq = mode == POLLMODE_R ? &pd->rseq : &pd->wseq;
 
@@ -248,7 +284,7 @@ edge(struct polldesc *pd, enum pollmode mode, struct glist *l)
 }
 
 static void
-wakepollers(struct polldesc *pd, uint32_t events, struct glist *l)
+wakepollers(struct polldesc *pd, uint32_t events, struct wakes *l)
 {
 	struct pollwait *w, *next;
 
@@ -261,7 +297,7 @@ wakepollers(struct polldesc *pd, uint32_t events, struct glist *l)
 
 /* An event from epoll for the use gen of pd's number. */
 void
-netpollready(struct polldesc *pd, uint32_t gen, uint32_t ev, struct glist *l)
+netpollready(struct polldesc *pd, uint32_t gen, uint32_t ev, struct wakes *l)
 {
 	lock(&pd->lock);
 	if(pd->gen == gen){
@@ -308,10 +344,13 @@ registered(struct polldesc *pd)
 static void
 unqueue(struct pollwait *w)
 {
+	struct wakes l = {0};
+
 	lock(&w->pd->lock);
 	if(w->q != NULL)
-		dequeue(w);
+		dequeue(w, &l);
 	unlock(&w->pd->lock);
+	netpollwoken(&l);
 }
 
 /* The number is being closed: let that happen, then the attempt says what is there now. */
@@ -342,7 +381,6 @@ parkqueued(struct g *gp, struct polldesc *pd, enum pollmode mode, enum waitreaso
 int
 pollpark(struct g *gp, struct polldesc *pd, enum pollmode mode, uint32_t seq, enum waitreason why, int64_t deadline)
 {
-	struct pollslot *s = mode == POLLMODE_R ? &pd->r : &pd->w;
 	int r;
 
 	lock(&pd->lock);
@@ -356,39 +394,49 @@ pollpark(struct g *gp, struct polldesc *pd, enum pollmode mode, uint32_t seq, en
 		unlock(&pd->lock);
 		return r;
 	}
-	if(unlikely(s->gp != NULL || (pd->more & (mode == POLLMODE_R ? MORE_R : MORE_W))))
-		return parkqueued(gp, pd, mode, why, deadline);
-	s->seq = parkprep(gp);
-	store_relaxed(&s->gp, gp);
-	add_fetch(&netpollwaiters, 1);
+	if(mode == POLLMODE_R){
+		if(unlikely(pd->rg != NULL || (pd->more & MORE_R)))
+			return parkqueued(gp, pd, mode, why, deadline);
+		pd->rpark = parkprep(gp);
+		store_relaxed(&pd->rg, gp);
+	}else{
+		if(unlikely(pd->wg != NULL || (pd->more & MORE_W)))
+			return parkqueued(gp, pd, mode, why, deadline);
+		pd->wpark = parkprep(gp);
+		store_relaxed(&pd->wg, gp);
+	}
+	countpark(gp);
 	unlock(&pd->lock);
 	return park(gp, why, (void *)(long)pd->fd, deadline);
 }
 
-/* The wait was ended by something else than an edge: nobody else need have emptied the slot. */
+/* The wait was ended by something else than an edge: nobody else need have emptied the place. */
 void
 pollunpark(struct g *gp, struct polldesc *pd, enum pollmode mode)
 {
-	struct pollslot *s = mode == POLLMODE_R ? &pd->r : &pd->w;
+	struct g **slot = mode == POLLMODE_R ? &pd->rg : &pd->wg;
+	struct wakes l = {0};
 
 	lock(&pd->lock);
-	if(s->gp == gp){
-		store_relaxed(&s->gp, NULL);
-		add_fetch(&netpollwaiters, -1);
+	if(*slot == gp){
+		store_relaxed(slot, NULL);
+		l.n++;
 	}
 	unlock(&pd->lock);
+	netpollwoken(&l);
 }
 
 void
 pollpassslow(struct polldesc *pd, enum pollmode mode)
 {
-	struct glist l = {0};
+	struct wakes l = {0};
 
 	lock(&pd->lock);
 	wakeone(pd, mode, &l);
 	unlock(&pd->lock);
-	if(l.head != NULL)
-		ready(l.head);
+	netpollwoken(&l);
+	if(l.l.head != NULL)
+		ready(l.l.head);
 }
 
 /* Which edges a waiter of pollmany cares for. */
@@ -458,9 +506,17 @@ pollmany(struct g *gp, struct pollwait *w, int n, enum waitreason why, const voi
 
 /* ---- numbers come and go ---- */
 
+static void
+wakeup(struct wakes *l)
+{
+	netpollwoken(l);
+	if(l->l.head != NULL)
+		injectglist(&l->l);
+}
+
 /* Forgets everything; pd->lock. */
 static void
-forget(struct polldesc *pd, struct glist *l)
+forget(struct polldesc *pd, struct wakes *l)
 {
 	pd->gen++;
 	pd->regepoch = 0;
@@ -477,7 +533,7 @@ forget(struct polldesc *pd, struct glist *l)
 void
 pollreset(struct polldesc *pd, enum fdkind kind, uint32_t flags)
 {
-	struct glist l = {0};
+	struct wakes l = {0};
 
 	lock(&pd->lock);
 	forget(pd, &l);
@@ -489,15 +545,14 @@ pollreset(struct polldesc *pd, enum fdkind kind, uint32_t flags)
 	store_relaxed(&pd->kind, (uint8_t)kind);
 	store_relaxed(&pd->flags, flags);
 	unlock(&pd->lock);
-	if(l.head != NULL)
-		injectglist(&l);
+	wakeup(&l);
 }
 
 /* Something has happened that poll() need not show: all look again. */
 void
 pollkick(struct polldesc *pd)
 {
-	struct glist l = {0};
+	struct wakes l = {0};
 
 	lock(&pd->lock);
 	fetch_or(&pd->flags, PD_NODRAIN);
@@ -505,14 +560,13 @@ pollkick(struct polldesc *pd)
 	store_release(&pd->wseq, nextseq(pd->wseq));
 	wakeall(pd, WAKE_READY, &l);
 	unlock(&pd->lock);
-	if(l.head != NULL)
-		injectglist(&l);
+	wakeup(&l);
 }
 
 uint32_t
 pollclosing(struct polldesc *pd)
 {
-	struct glist l = {0};
+	struct wakes l = {0};
 	uint32_t use;
 
 	lock(&pd->lock);
@@ -524,8 +578,7 @@ pollclosing(struct polldesc *pd)
 	setmore(pd, MORE_CLOSING, true);
 	use = pd->use;
 	unlock(&pd->lock);
-	if(l.head != NULL)
-		injectglist(&l);
+	wakeup(&l);
 	return use;
 }
 
@@ -584,14 +637,14 @@ forkone(struct polldesc *pd)
 	pd->drained = 0;
 	pd->closing = 0;
 	pd->more = 0;
-	pd->r.gp = pd->w.gp = NULL;
+	pd->rg = pd->wg = NULL;
 	pd->rq = pd->wq = pd->pq = (struct pollq){0};
 }
 
 void
 pollfork(void)
 {
-	netpollwaiters = 0;
+	woken += (uint64_t)netpollnwaiters();
 	for(unsigned i = 0; i < NCHUNK; i++)
 		if(chunks[i] != NULL)
 			for(unsigned k = 0; k < CHUNK; k++)

@@ -28,6 +28,7 @@ enum { /* polldesc.flags; PD_NODRAIN under lock or by the G that uses the descri
 	PD_NODRAIN = 8, /* a short read of this stream need not mean that it is drained */
 	PD_LOWAT = 16,  /* SO_RCVLOWAT > 1: block in the kernel */
 	PD_LISTEN = 32, /* SO_ACCEPTCONN */
+	PD_ERR = 256,   /* err is the next call's */
 	PD_TIMEO = 128, /* rtimeo or wtimeo is set */
 	PD_WPOLL = 64,  /* a Knowait that has RWF_NOWAIT for reading only: poll before a write */
 };
@@ -38,12 +39,6 @@ struct pollq {
 	struct pollwait *head; /* head->prev is the last */
 };
 
-/* The one G that waits, or the first of several: most descriptors have no more. */
-struct pollslot {
-	struct g *gp; /* lock; whether it is NULL is read without */
-	uint64_t seq; /* of its park; lock */
-};
-
 enum { /* polldesc.more: what the first cache line does not show */
 	MORE_R = 1, /* rq, wq, pq are not empty */
 	MORE_W = 2,
@@ -51,7 +46,10 @@ enum { /* polldesc.more: what the first cache line does not show */
 	MORE_CLOSING = 8, /* closing != 0 */
 };
 
-/* A call that reads and parks, and the event that wakes it, touch the first cache line only. */
+/*
+ * rg and wg are the one G that waits for reading or writing, or the first of several: most descriptors
+ * have no more. A call that reads and parks, and the event that wakes it, touch the first cache line only.
+ */
 struct polldesc {
 	struct mutex lock;
 	int32_t fd;
@@ -63,13 +61,16 @@ struct polldesc {
 	uint16_t regepoch;   /* registered with the instance of this number, 0 not; lock */
 	uint8_t kind;        /* enum fdkind; atomic */
 	uint8_t more;        /* MORE_*; lock, atomic reads */
-	int32_t err;         /* an error that the kernel gave while part was done already: the next call's; atomic */
-	struct pollslot r, w; /* each edge wakes one G, who passes it on: this, then rq's or wq's first */
+	struct g *rg;        /* lock; whether it is NULL is read without */
+	uint64_t rpark;      /* seq of rg's park; lock */
+	struct g *wg;        /* as rg */
 
-	struct pollq rq, wq; /* lock */
+	uint64_t wpark;      /* as rpark */
+	struct pollq rq, wq; /* further waiters; lock */
 	struct pollq pq;     /* waits in pollmany, which each edge wakes all; lock */
 	int64_t rtimeo, wtimeo; /* ns, NOTIME none; valid with PD_KNOWN and PD_TIMEO */
 	uint32_t use;        /* which use of the number, counted by pollreset; lock */
+	int32_t err;         /* with PD_ERR: an error that the kernel gave while part was done already; atomic */
 	uint16_t closing;    /* close()s under way in this use; lock */
 } cachealigned;
 
@@ -131,7 +132,7 @@ void pollpassslow(struct polldesc *pd, enum pollmode mode);
 static inline void
 pollpass(struct polldesc *pd, enum pollmode mode)
 {
-	if(unlikely(load_relaxed(mode == POLLMODE_R ? &pd->r.gp : &pd->w.gp) != NULL ||
+	if(unlikely(load_relaxed(mode == POLLMODE_R ? &pd->rg : &pd->wg) != NULL ||
 	            (load_relaxed(&pd->more) & (mode == POLLMODE_R ? MORE_R : MORE_W))))
 		pollpassslow(pd, mode);
 }
@@ -170,7 +171,14 @@ int netpollctl(struct polldesc *pd, bool verify); /* pd->lock; registers pd with
 void netpolldel(struct polldesc *pd);             /* pd->lock */
 uint16_t netpollepoch(void);                      /* number of the instance, for regepoch; never 0 */
 void pollfork(void);
-void netpollready(struct polldesc *pd, uint32_t gen, uint32_t events, struct glist *);
-extern int32_t netpollwaiters;                    /* atomic: entries on all queues */
+struct wakes {
+	struct glist l; /* Gs claimed */
+	uint32_t n;     /* entries taken off queues */
+};
+void netpollready(struct polldesc *pd, uint32_t gen, uint32_t events, struct wakes *);
+/* netpollwoken counts w's entries off; by who has collected them. */
+void netpollwoken(struct wakes *w);
+/* netpollnwaiters returns how many entries are on all queues, while nothing changes. */
+int64_t netpollnwaiters(void);
 
 #endif

@@ -62,7 +62,7 @@ netpollinited(void)
 bool
 netpollanywaiters(void)
 {
-	return load_relaxed(&netpollwaiters) > 0;
+	return netpollinited() && netpollnwaiters() > 0;
 }
 
 /* Moves fd out of the program's way; fd itself if there is no room. */
@@ -241,12 +241,12 @@ prefetchg(const struct epoll_event *ev)
 	struct polldesc *pd = pollfind((int)(uint32_t)ev->data.u64);
 	struct g *gp;
 
-	if(pd != NULL && (gp = load_relaxed(&pd->r.gp)) != NULL)
+	if(pd != NULL && (gp = load_relaxed(&pd->rg)) != NULL)
 		__builtin_prefetch(gp, 1);
 }
 
 static inline void
-ready1(const struct epoll_event *ev, bool blocking, struct glist *l)
+ready1(const struct epoll_event *ev, bool blocking, struct wakes *l)
 {
 	struct polldesc *pd;
 
@@ -261,13 +261,13 @@ struct glist
 netpoll(int64_t delay)
 {
 	struct epoll_event ev[NEVENTS];
-	struct glist l = {0};
+	struct wakes l = {0};
 	int ep = load_acquire(&epfd);
 	long n;
 
 	if(unlikely(ep < 0)){
 		sleepunpolled(delay);
-		return l;
+		return l.l;
 	}
 	n = epollwait(ep, ev, delay);
 	for(long i = 0; i < n + 2 * AHEAD; i++){
@@ -278,7 +278,8 @@ netpoll(int64_t delay)
 		if(i >= 2 * AHEAD)
 			ready1(&ev[i - 2 * AHEAD], delay != 0, &l);
 	}
-	return l;
+	netpollwoken(&l);
+	return l.l;
 }
 
 void

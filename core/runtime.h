@@ -328,6 +328,7 @@ struct p {
 	uint32_t runnextrun;   /* runnext Gs run in a row; owner */
 	uint32_t yields;       /* calls of gosched; owner */
 	uint32_t fairtick;     /* schedtick of the last look at the global queue first; owner */
+	uint64_t npollpark;    /* waits on descriptors begun here, netpoll.c; owner writes, atomic reads */
 	uint64_t nexec, nsteal; /* statistics; owner writes */
 
 	/* sysmon's */

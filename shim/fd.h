@@ -155,7 +155,10 @@ rawresult(long r)
 static inline int
 takeerr(struct polldesc *pd)
 {
-	return unlikely(load_relaxed(&pd->err) != 0) ? -xchg(&pd->err, 0) : 0;
+	if(likely(!(load_relaxed(&pd->flags) & PD_ERR)))
+		return 0;
+	fetch_and(&pd->flags, ~(uint32_t)PD_ERR);
+	return -xchg(&pd->err, 0);
 }
 
 /* keeperr: a call that has done part of its work returns that; its error r is the next call's. */

@@ -227,8 +227,10 @@ fdchanged(int fd, uint32_t flags)
 void
 keeperr(struct polldesc *pd, long r)
 {
-	if(r != -EAGAIN && r != -EINTR && r != -EPIPE && r != -EBADF && fdtrusted(pd))
+	if(r != -EAGAIN && r != -EINTR && r != -EPIPE && r != -EBADF && fdtrusted(pd)){
 		store_relaxed(&pd->err, (int)-r);
+		fetch_or(&pd->flags, PD_ERR);
+	}
 }
 
 int

@@ -178,7 +178,7 @@ recvcall(struct recvcall *c)
 	return r;
 }
 
-ssize_t
+noinline ssize_t
 sockrecv(struct g *gp, struct polldesc *pd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *alen)
 {
 	struct recvcall c = {.gp = gp, .pd = pd, .buf = buf, .n = n, .flags = flags, .addr = addr, .alen = alen};
@@ -204,8 +204,7 @@ sockread(struct g *gp, struct polldesc *pd, void *buf, size_t n, int flags)
 	uint32_t seq;
 	long r;
 
-	if(unlikely((flags & ~MSG_NOSIGNAL) != 0 || load_relaxed(&pd->err) != 0 || fdnonblock(pd) ||
-	            (load_relaxed(&pd->flags) & PD_LOWAT)))
+	if(unlikely((flags & ~MSG_NOSIGNAL) != 0 || (load_relaxed(&pd->flags) & (PD_ERR | PD_LOWAT | PD_NB))))
 		return sockrecv(gp, pd, buf, n, flags, NULL, NULL);
 	for(;;){
 		seq = pollseq(pd, POLLMODE_R);
@@ -366,31 +365,36 @@ sendcall(struct sendcall *c)
 	return r;
 }
 
+static noinline long
+sockwriterest(struct g *gp, struct polldesc *pd, const void *buf, size_t n, int flags, long done)
+{
+	struct sendcall c = {.gp = gp, .pd = pd, .buf = buf, .n = n, .flags = flags};
+	struct iowait w;
+
+	w.asked = false;
+	return sendrest(&c, &w, done);
+}
+
 /* write and send as nearly all are: it fits. */
 long
 sockwrite(struct g *gp, struct polldesc *pd, const void *buf, size_t n, int flags)
 {
-	struct sendcall c;
-	struct iowait w;
 	long r;
 
-	if(unlikely((flags & ~MSG_NOSIGNAL) != 0 || load_relaxed(&pd->err) != 0 || fdnonblock(pd)))
+	if(unlikely((flags & ~MSG_NOSIGNAL) != 0 || (load_relaxed(&pd->flags) & (PD_ERR | PD_NB))))
 		return socksend(gp, pd, buf, n, flags, NULL, 0);
 	r = rawsyscall(SYS_sendto, pd->fd, buf, n, flags | MSG_DONTWAIT, NULL, 0);
 	if(unlikely((size_t)r != n)){
 		if(r == -EAGAIN)
 			return socksend(gp, pd, buf, n, flags, NULL, 0);
-		if(r >= 0){
-			c = (struct sendcall){.gp = gp, .pd = pd, .buf = buf, .n = n, .flags = flags};
-			w.asked = false;
-			r = sendrest(&c, &w, r);
-		}
+		if(r >= 0)
+			r = sockwriterest(gp, pd, buf, n, flags, r);
 	}
 	pollpass(pd, POLLMODE_W);
 	return r;
 }
 
-ssize_t
+noinline ssize_t
 socksend(struct g *gp, struct polldesc *pd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
     socklen_t alen)
 {

@@ -71,7 +71,7 @@ waitfor(uint32_t *n, uint32_t v)
 static void
 waitparked(int n)
 {
-	while(load_acquire(&netpollwaiters) < n)
+	while(netpollnwaiters() < n)
 		yield();
 }
 
@@ -258,7 +258,7 @@ START_TEST(test_each_byte_wakes)
 	waitall();
 	ck_assert_uint_eq(got, BYTES);
 	ck_assert_uint_eq(ended, READERS);
-	ck_assert_int_eq(netpollwaiters, 0);
+	ck_assert_int_eq(netpollnwaiters(), 0);
 }
 END_TEST
 
@@ -286,7 +286,7 @@ START_TEST(test_baton)
 		waitall();
 	}
 	ck_assert_uint_eq(got, 10 * READERS);
-	ck_assert_int_eq(netpollwaiters, 0);
+	ck_assert_int_eq(netpollnwaiters(), 0);
 }
 END_TEST
 
@@ -353,7 +353,7 @@ START_TEST(test_timeouts_race)
 	close(fds[1]);
 	waitall();
 	ck_assert_uint_eq(got, BYTES);
-	ck_assert_int_eq(netpollwaiters, 0);
+	ck_assert_int_eq(netpollnwaiters(), 0);
 }
 END_TEST
 
@@ -363,7 +363,7 @@ START_TEST(test_timeout_in_the_past)
 	openpipe();
 	ck_assert_int_eq(readbyte(fds[0], 1), -2);
 	ck_assert_int_eq(readbyte(fds[0], nanotime() + 2 * MSEC), -2);
-	ck_assert_int_eq(netpollwaiters, 0);
+	ck_assert_int_eq(netpollnwaiters(), 0);
 }
 END_TEST
 
@@ -392,7 +392,7 @@ START_TEST(test_close_wakes_all)
 		ck_assert_uint_eq(closed, 30 * round);
 		close(fds[1]);
 	}
-	ck_assert_int_eq(netpollwaiters, 0);
+	ck_assert_int_eq(netpollnwaiters(), 0);
 }
 END_TEST
 
@@ -503,7 +503,7 @@ START_TEST(test_pollmany)
 		ck_assert_uint_eq(got, 5 * (round + 1));
 		ck_assert_int_eq(read(many[k][0], &b, 1), 1);
 	}
-	ck_assert_int_eq(netpollwaiters, 0);
+	ck_assert_int_eq(netpollnwaiters(), 0);
 }
 END_TEST
 
