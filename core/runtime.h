@@ -189,19 +189,21 @@ struct g {
 	struct g *schedlink; /* next on a run queue, free list or glist; owned by the list */
 	uint64_t sigmask;    /* the program's mask for this G; the G itself writes */
 
+	/* The second is touched by a park. */
 	union {
 		const void *waitobj; /* what it waits for, for dumps */
 		void *libctls;       /* tls.c: libc's own TLS block of a dead G without a stack */
 	};
 	struct m *lockedm;    /* locked to this M, or NULL; only the G writes */
 	uint32_t syscalltick; /* entersyscall calls; only the G writes */
-	uint32_t exitstate;   /* join protocol, shim/thread.c; atomic */
-	uint64_t goid;
-	struct timer timer;   /* park's deadline */
-	uint32_t tid;         /* stable fake thread id, the same as in its TCB */
 	uint16_t nlocked;     /* depth of lockosthread; only the G */
 	uint8_t nointr;       /* this wait is not ended by signals; the G writes before it parks */
 	uint8_t tidgen;       /* tls.c */
+	uint64_t goid;
+	struct timer timer;   /* park's deadline */
+
+	uint32_t tid;         /* stable fake thread id, the same as in its TCB */
+	uint32_t exitstate;   /* join protocol, shim/thread.c; atomic */
 	struct stack stack;
 
 	/* shim/thread.c */

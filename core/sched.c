@@ -49,6 +49,7 @@ prefetchnext(struct p *pp)
 
 	if(pp->runqtail - h < 4 || (gp = load_relaxed(&pp->runq[h % RUNQSIZE])) == NULL)
 		return;
+	__builtin_prefetch((char *)gp + CACHELINE, 1);
 	for(int i = 0; i < 6; i++)
 		__builtin_prefetch((char *)gp->sp + i * CACHELINE);
 	__builtin_prefetch((char *)gp->fsbase);
