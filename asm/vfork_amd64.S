@@ -39,6 +39,8 @@ __vfork:
 	movq	$-1, -16(%rsp)
 	SIGPROCMASK "leaq -16(%rsp), %rsi", "leaq -24(%rsp), %rdx"
 	movq	-24(%rsp), %r10
+	movb	$1, vforkused(%rip)	/* core/netpoll.c: the table of descriptors is the parent's */
+	lock incl forkepoch(%rip)	/* they are inherited */
 	movq	tls_g@gottpoff(%rip), %rdx
 	movq	%fs:(%rdx), %r9
 	movq	$0, %fs:(%rdx)

@@ -81,6 +81,7 @@ enum {
 static struct polldesc *chunks[NCHUNK]; /* atomic; set once */
 
 uint32_t forkepoch = 1;
+bool vforkused;
 
 /*
  * How many wait is the number of entries queued, which each P counts for itself, less those taken
@@ -644,7 +645,10 @@ forkone(struct polldesc *pd)
 void
 pollfork(void)
 {
-	woken += (uint64_t)netpollnwaiters();
+	woken = 0;
+	for(unsigned i = 0; i < MAXPROCS; i++)
+		if(allp[i] != NULL)
+			allp[i]->npollpark = 0;
 	for(unsigned i = 0; i < NCHUNK; i++)
 		if(chunks[i] != NULL)
 			for(unsigned k = 0; k < CHUNK; k++)

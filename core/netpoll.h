@@ -87,6 +87,8 @@ struct pollwait {
 
 extern uint32_t forkepoch; /* atomic: 1 and one more for each fork, from which on others may share all descriptions */
 
+extern bool vforkused;     /* atomic: set by vfork, whose child runs in our memory with descriptors of its own */
+
 /* pollget returns fd's entry, NULL if fd is out of range or there is no memory. Any thread, no lock. */
 struct polldesc *pollget(int fd);
 /* pollfind is pollget that makes none. */

@@ -106,6 +106,72 @@ waitid(idtype_t type, id_t id, siginfo_t *info, int flags)
 	return (int)ioreturn(r);
 }
 
+/*
+ * libc makes these children itself, without fork's handlers. They inherit descriptors, so
+ * what is known of those in use can no longer be relied upon.
+ */
+EXPORT int
+system(const char *cmd)
+{
+	struct g *gp = getg();
+	int r;
+
+	netpollshare();
+	if(gp == NULL)
+		return libc.system(cmd);
+	enter(gp);
+	r = iosyscallblock(gp, libc.system(cmd));
+	rtexit(gp);
+	return r;
+}
+
+EXPORT FILE *
+popen(const char *cmd, const char *mode)
+{
+	struct g *gp = getg();
+	FILE *f;
+
+	netpollshare();
+	if(gp == NULL)
+		return libc.popen(cmd, mode);
+	rtenter(gp);
+	f = iosyscall(gp, libc.popen(cmd, mode));
+	rtexit(gp);
+	return f;
+}
+
+EXPORT int
+pclose(FILE *f)
+{
+	struct g *gp = getg();
+	int r;
+
+	if(gp == NULL)
+		return libc.pclose(f);
+	enter(gp);
+	r = iosyscallblock(gp, libc.pclose(f));
+	rtexit(gp);
+	return r;
+}
+
+#define SPAWN(name)                                                                                    \
+	EXPORT int name(pid_t *pid, const char *path, const posix_spawn_file_actions_t *fa,            \
+	    const posix_spawnattr_t *attr, char *const argv[], char *const envp[])                     \
+	{                                                                                              \
+		struct g *gp = getg();                                                                 \
+		int r;                                                                                 \
+                                                                                                       \
+		netpollshare();                                                                        \
+		if(gp == NULL)                                                                         \
+			return libc.name(pid, path, fa, attr, argv, envp);                             \
+		rtenter(gp);                                                                           \
+		r = iosyscall(gp, libc.name(pid, path, fa, attr, argv, envp));                         \
+		rtexit(gp);                                                                            \
+		return r;                                                                              \
+	}
+SPAWN(posix_spawn)
+SPAWN(posix_spawnp)
+
 /* ---- System V messages ---- */
 
 EXPORT ssize_t

@@ -133,7 +133,7 @@ copied(int fd, int old)
 {
 	struct polldesc *pd;
 
-	if(fd < 0)
+	if(fd < 0 || !fdours(getg()))
 		return fd;
 	fdshared(old);
 	pd = pollfind(old);
@@ -156,7 +156,7 @@ replace(int old, int fd, int flags, bool three)
 	uint32_t use = 0;
 	int r;
 
-	if(old == fd || fd < 0 || rawsyscall(SYS_fcntl, old, F_GETFD) < 0)
+	if(old == fd || fd < 0 || !fdours(getg()) || rawsyscall(SYS_fcntl, old, F_GETFD) < 0)
 		return three ? libc.dup3(old, fd, flags) : libc.dup2(old, fd);
 	gp = enter();
 	if(unlikely(netpollowns(fd)))
@@ -211,7 +211,7 @@ setnb(int fd, bool nb)
 {
 	struct polldesc *pd;
 
-	if((pd = pollfind(fd)) == NULL)
+	if((pd = pollfind(fd)) == NULL || !fdours(getg()))
 		return;
 	if(nb)
 		fetch_or(&pd->flags, PD_NB);
@@ -327,7 +327,7 @@ getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 	int r = libc.getsockopt(fd, level, name, val, len);
 
 	if(r == 0 && level == SOL_SOCKET && name == SO_ERROR && *len == sizeof(int) && *(int *)val == 0 &&
-	   (pd = pollfind(fd)) != NULL)
+	   (pd = pollfind(fd)) != NULL && fdours(getg()))
 		*(int *)val = -takeerr(pd);
 	return r;
 }
@@ -339,7 +339,7 @@ shutdown(int fd, int how)
 	struct polldesc *pd;
 	struct g *gp;
 
-	if(r == 0 && (pd = pollfind(fd)) != NULL){
+	if(r == 0 && (pd = pollfind(fd)) != NULL && fdours(getg())){
 		gp = enter();
 		pollkick(pd);
 		leave(gp);
@@ -367,6 +367,8 @@ doclose(int fd)
 	uint32_t use;
 	int r;
 
+	if(!fdours(gp))
+		return libc.close(fd);
 	if(unlikely(netpollowns(fd))){
 		errno = EBADF;
 		return -1;
@@ -430,7 +432,7 @@ close_range(unsigned lo, unsigned hi, int flags)
 
 	netpollfds(own);
 	/* the last test: whether this kernel can, and knows the flags, before anything is closed */
-	if(lo > hi || (flags & CLOSE_RANGE_UNSHARE) || libc.close_range(~0U, ~0U, flags) != 0)
+	if(!fdours(getg()) || lo > hi || (flags & CLOSE_RANGE_UNSHARE) || libc.close_range(~0U, ~0U, flags) != 0)
 		return libc.close_range(lo, hi, flags);
 	for(int i = 0; i < 2; i++){
 		if(own[i] < 0 || (unsigned)own[i] < from || (unsigned)own[i] > hi)

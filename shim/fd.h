@@ -34,6 +34,18 @@ void fdsent(const struct msghdr *m);
 /* fdchanged: ask again at the next wait, a time-out or the like has been set. flags are added. */
 void fdchanged(int fd, uint32_t flags);
 
+/*
+ * fdours: the descriptors are those of the table. In the child of a vfork they are not, though it runs in our
+ * memory; nor in that of a clone with CLONE_VM, which runs without a G. gp: getg().
+ */
+bool fdoursslow(void);
+static inline bool
+fdours(struct g *gp)
+{
+	return gp != NULL || likely(!load_relaxed(&vforkused) && !rtready) || fdoursslow();
+}
+void fdstart(void); /* the process starts, or is the child of a fork */
+
 /* fdtrusted: what pd says about its number is true. */
 static inline bool
 fdtrusted(struct polldesc *pd)

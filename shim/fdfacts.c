@@ -12,6 +12,7 @@
  * Facts are written under pd->lock, and only for the use of the number for which they were asked.
  */
 #include "fd.h"
+#include "thread.h"
 
 #include <netinet/in.h>
 #include <sys/stat.h>
@@ -172,6 +173,21 @@ fdsetkind(struct polldesc *pd, enum fdkind kind)
 	store_relaxed(&pd->kind, (uint8_t)kind);
 }
 
+static pid_t ourpid;
+
+void
+fdstart(void)
+{
+	ourpid = (pid_t)rawsyscall(SYS_getpid);
+}
+
+/* Before fdstart the process runs its constructors and is alone. */
+bool
+fdoursslow(void)
+{
+	return ourpid == 0 || rawsyscall(SYS_getpid) == ourpid;
+}
+
 /* In runtime mode if this is a G. */
 static void
 enter(struct g *gp)
@@ -193,9 +209,11 @@ fdnew(int fd, enum fdkind kind, uint32_t flags)
 	struct polldesc *pd;
 	struct g *gp;
 
-	if(fd < 0)
-		return fd;
 	gp = getg();
+	if(fd < 0 || !fdours(gp))
+		return fd;
+	if(unlikely(!rtready))
+		forkregister(); /* so that PD_OWN ends with a fork */
 	enter(gp);
 	if((pd = pollget(fd)) != NULL)
 		pollreset(pd, kind, flags);
@@ -208,7 +226,7 @@ fdshared(int fd)
 {
 	struct polldesc *pd;
 
-	if((pd = pollfind(fd)) != NULL)
+	if((pd = pollfind(fd)) != NULL && fdours(getg()))
 		fetch_and(&pd->flags, ~(uint32_t)(PD_OWN | PD_KNOWN));
 }
 
@@ -217,7 +235,7 @@ fdchanged(int fd, uint32_t flags)
 {
 	struct polldesc *pd;
 
-	if((pd = pollfind(fd)) == NULL)
+	if((pd = pollfind(fd)) == NULL || !fdours(getg()))
 		return;
 	fetch_and(&pd->flags, ~(uint32_t)PD_KNOWN);
 	if(flags != 0)

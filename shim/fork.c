@@ -23,6 +23,7 @@ prepare(void)
 {
 	struct g *gp = getg();
 
+	netpollshare();
 	if(!rtready)
 		return;
 	if(gp != NULL){
@@ -49,6 +50,7 @@ parent(void)
 static void
 child(void)
 {
+	fdstart();
 	if(!rtready)
 		return;
 	rtfork();

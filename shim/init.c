@@ -12,6 +12,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
+#include "fd.h"
 #include "thread.h"
 
 struct privatelibc privatelibc;
@@ -49,6 +50,7 @@ __libc_start_main(int (*mainfn)(int, char **, char **), int argc, char **argv, i
 {
 	realmain = mainfn;
 	keepenv(argv + argc + 1);
+	fdstart();
 	return libc.__libc_start_main(mainwrap, argc, argv, init, fini, rtldfini, stackend);
 }
 
