@@ -120,32 +120,24 @@ EXPORT int
 epoll_pwait(int ep, struct epoll_event *ev, int n, int ms, const sigset_t *mask)
 {
 	struct g *gp = getg();
-	int r;
 
 	if(gp == NULL)
 		return libc.epoll_pwait(ep, ev, n, ms, mask);
 	if(mask == NULL)
 		return doepoll(gp, ep, ev, n, ms < 0 ? NOTIME : ms * MSEC, ms < 0 ? -1 : ms);
-	cancelpoint(gp);
-	rtenter(gp);
-	r = iosyscall(gp, libc.epoll_pwait(ep, ev, n, ms, mask));
-	rtexit(gp);
-	return r;
+	return maskedepoll(gp, ep, ev, n, ms < 0 ? NOTIME : ms * MSEC, mask);
 }
 
 EXPORT int
 epoll_pwait2(int ep, struct epoll_event *ev, int n, const struct timespec *ts, const sigset_t *mask)
 {
 	struct g *gp = getg();
-	int r;
+	int64_t timeout;
 
-	if(gp == NULL)
+	if(gp == NULL || (ts != NULL && !goodtime(ts)))
 		return libc.epoll_pwait2(ep, ev, n, ts, mask);
-	if(mask == NULL && (ts == NULL || goodtime(ts)))
-		return doepoll(gp, ep, ev, n, ts != NULL ? tonsec(ts) : NOTIME, INT32_MIN);
-	cancelpoint(gp);
-	rtenter(gp);
-	r = iosyscall(gp, libc.epoll_pwait2(ep, ev, n, ts, mask));
-	rtexit(gp);
-	return r;
+	timeout = ts != NULL ? tonsec(ts) : NOTIME;
+	if(mask == NULL)
+		return doepoll(gp, ep, ev, n, timeout, INT32_MIN);
+	return maskedepoll(gp, ep, ev, n, timeout, mask);
 }

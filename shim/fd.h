@@ -184,6 +184,11 @@ bool kernelwaitbegin(void);
 void pollshimfork(void); /* in the child of a fork nobody waits */
 void kernelwaitend(void);
 
+/* poll and the like with a signal mask: pollmask.c. timeout in ns, NOTIME none. The program's result. */
+int maskedpoll(struct g *gp, struct pollfd *fds, nfds_t n, int64_t timeout, const sigset_t *set);
+int maskedselect(struct g *gp, int n, fd_set *r, fd_set *w, fd_set *e, int64_t timeout, const sigset_t *set);
+int maskedepoll(struct g *gp, int ep, struct epoll_event *ev, int n, int64_t timeout, const sigset_t *set);
+
 /* Times of the program's. */
 static inline bool
 goodtime(const struct timespec *ts)

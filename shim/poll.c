@@ -10,7 +10,7 @@
  * with many descriptors is served better by the kernel, as long as only a few
  * Gs do so: kernelwaitbegin.
  *
- * With a signal mask the kernel does the call: it has to be exchanged atomically with the wait.
+ * With a signal mask the kernel does the call: see pollmask.c.
  */
 #include <stdint.h>
 #include <string.h>
@@ -214,17 +214,12 @@ EXPORT int
 ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts, const sigset_t *mask)
 {
 	struct g *gp = getg();
-	int r;
+	int64_t timeout;
 
-	if(gp == NULL)
+	if(gp == NULL || (ts != NULL && !goodtime(ts)))
 		return libc.ppoll(fds, n, ts, mask);
-	if(mask == NULL && (ts == NULL || goodtime(ts)))
-		return dopoll(gp, fds, n, ts != NULL ? tonsec(ts) : NOTIME);
-	cancelpoint(gp);
-	rtenter(gp);
-	r = iosyscallblock(gp, libc.ppoll(fds, n, ts, mask));
-	rtexit(gp);
-	return r;
+	timeout = ts != NULL ? tonsec(ts) : NOTIME;
+	return mask == NULL ? dopoll(gp, fds, n, timeout) : maskedpoll(gp, fds, n, timeout, mask);
 }
 
 EXPORT int
@@ -417,16 +412,17 @@ EXPORT int
 pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *ts, const sigset_t *mask)
 {
 	struct g *gp = getg();
+	int64_t timeout;
 	long res;
 
-	if(gp == NULL)
+	if(gp == NULL || (ts != NULL && !goodtime(ts)))
 		return libc.pselect(n, r, w, e, ts, mask);
+	timeout = ts != NULL ? tonsec(ts) : NOTIME;
+	if(mask != NULL)
+		return maskedselect(gp, n, r, w, e, timeout, mask);
 	cancelpoint(gp);
 	rtenter(gp);
-	if(mask == NULL && (ts == NULL || goodtime(ts)))
-		res = doselect(gp, n, r, w, e, ts != NULL ? tonsec(ts) : NOTIME);
-	else
-		res = rawresult(iosyscallblock(gp, libc.pselect(n, r, w, e, ts, mask)));
+	res = doselect(gp, n, r, w, e, timeout);
 	rtexit(gp);
 	return (int)ioreturn(res);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Masks are each thread's own, inherited at its creation, kept over waits, and applied by ppoll and sigsuspend for a time. */
 #include "io_util.h"
+#include <sys/epoll.h>
 #include <sys/select.h>
 
 static atomic_int hits[65];
@@ -73,7 +74,9 @@ keeper(void *arg)
 	return NULL;
 }
 
-static int p[2];
+enum { LETIN = 6 };
+
+static int p[2], ep;
 static atomic_int state;
 
 /* A blocked signal for a thread stays pending, for it alone, until it unblocks. */
@@ -115,46 +118,138 @@ pendingthread(void)
 	pass("pending for a thread");
 }
 
-/* The signal comes only within the call that lets it in. */
-static void *
-lets(void *arg)
+/* The k-th of the calls that let signals in while they wait: EINTR, after a handler. */
+static void
+letin(int k)
 {
 	struct pollfd f = { p[0], POLLIN, 0 };
+	struct timespec ts = { 20, 0 };
+	struct epoll_event ev;
 	sigset_t in = setof(0);
 	fd_set r;
+	switch(k % LETIN) {
+	case 0:
+		FAILS(ppoll(&f, 1, NULL, &in), EINTR);
+		break;
+	case 1:
+		FD_ZERO(&r);
+		FD_SET(p[0], &r);
+		FAILS(pselect(p[0] + 1, &r, NULL, NULL, &ts, &in), EINTR);
+		CHECK(FD_ISSET(p[0], &r)); /* a call that fails leaves the sets alone */
+		break;
+	case 2:
+		FAILS(sigsuspend(&in), EINTR);
+		break;
+	case 3:
+		FAILS(epoll_pwait(ep, &ev, 1, -1, &in), EINTR);
+		break;
+	case 4:
+		FAILS(epoll_pwait2(ep, &ev, 1, &ts, &in), EINTR);
+		break;
+	case 5:
+		FAILS(ppoll(NULL, 0, &ts, &in), EINTR);
+		break;
+	}
+	EQ(blocked(), 15);
+}
+
+/* The signal comes before the call, and is handled within it. */
+static void *
+before(void *arg)
+{
 	mask(15);
-	for(int k = 0; k < 3; k++) {
+	for(int k = 0; k < LETIN; k++) {
 		state = 10 + k * 2;
 		while(state == 10 + k * 2)
 			sched_yield(); /* by now a signal is pending */
 		EQ(hits[SIGUSR2], k);
-		if(k == 0)
-			FAILS(ppoll(&f, 1, NULL, &in), EINTR);
-		else if(k == 1) {
-			FD_ZERO(&r);
-			FD_SET(p[0], &r);
-			FAILS(pselect(p[0] + 1, &r, NULL, NULL, NULL, &in), EINTR);
-		} else
-			FAILS(sigsuspend(&in), EINTR);
+		letin(k);
 		EQ(hits[SIGUSR2], k + 1);
-		EQ(blocked(), 15);
 	}
-	state = 99;
 	return NULL;
 }
 
 static void
-letin(void)
+letbefore(void)
 {
-	target = spawn(lets, NULL);
-	for(int k = 0; k < 3; k++) {
+	target = spawn(before, NULL);
+	for(int k = 0; k < LETIN; k++) {
 		while(state != 10 + k * 2)
 			sched_yield();
 		EQ(pthread_kill(target, SIGUSR2), 0);
 		state = 11 + k * 2;
 	}
 	join(target);
-	pass("ppoll, pselect, sigsuspend");
+	pass("signals before the call");
+}
+
+/* The signal comes at any moment: each ends one call, and none is lost. */
+static void *
+anytime(void *arg)
+{
+	mask(15);
+	for(int k = 0; k < (intptr_t)arg; k++) {
+		int n = hits[SIGUSR2];
+		letin(k);
+		EQ(hits[SIGUSR2], n + 1);
+		state++;
+	}
+	return NULL;
+}
+
+static void
+letany(bool process)
+{
+	int n = scale(300);
+	mask(15);
+	state = 1000;
+	target = spawn(anytime, (void *)(intptr_t)n);
+	for(int k = 0; k < n; k++) {
+		while(state != 1000 + k)
+			sched_yield();
+		for(volatile int i = k * 37 % 5000; i > 0; i--)
+			;
+		if(process)
+			OK(kill(getpid(), SIGUSR2));
+		else
+			EQ(pthread_kill(target, SIGUSR2), 0);
+	}
+	join(target);
+	mask(0);
+	pass("signals at any moment, to the %s", process ? "process" : "thread");
+}
+
+/* Ready descriptors come first, time-outs are kept, and what is blocked stays pending. */
+static void
+letnone(void)
+{
+	struct pollfd f = { p[0], POLLIN, 0 };
+	struct timespec ts = { 0, 20 * MS }, z = { 0, 0 };
+	sigset_t none = setof(15), s;
+	char b;
+	mask(0);
+	hits[SIGUSR1] = 0;
+	int64_t t0 = now();
+	EQ(ppoll(&f, 1, &ts, &none), 0);
+	TOOK(t0, 20 * MS, 20 * MS);
+	mask(1);
+	EQ(raise(SIGUSR1), 0);
+	t0 = now();
+	EQ(ppoll(&f, 1, &ts, &none), 0);
+	TOOK(t0, 20 * MS, 20 * MS);
+	EQ(hits[SIGUSR1], 0);
+	EQ(write(p[1], "x", 1), 1);
+	EQ(ppoll(&f, 1, NULL, &none), 1);
+	EQ(ppoll(&f, 1, &z, &none), 1);
+	EQ(read(p[0], &b, 1), 1);
+	OK(sigpending(&s));
+	CHECK(sigismember(&s, SIGUSR1));
+	none = setof(0);
+	FAILS(ppoll(&f, 1, &z, &none), EINTR); /* even when there is no time to wait */
+	EQ(hits[SIGUSR1], 1);
+	EQ(blocked(), 1);
+	mask(0);
+	pass("time-outs");
 }
 
 /* A process's signal waits for a thread that takes it. */
@@ -228,6 +323,7 @@ main(void)
 {
 	struct sigaction sa = { .sa_handler = handler };
 	OK(pipe(p));
+	ep = OK(epoll_create1(0));
 	OK(sigaction(SIGUSR1, &sa, NULL));
 	OK(sigaction(SIGUSR2, &sa, NULL));
 	OK(sigaction(SIGTERM, &sa, NULL));
@@ -235,7 +331,10 @@ main(void)
 	EQ(blocked(), 0);
 	pass("each its own");
 	pendingthread();
-	letin();
+	letbefore();
+	letany(false);
+	letany(true);
+	letnone();
 	process();
 	handlermask();
 	return 0;
