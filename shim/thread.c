@@ -252,7 +252,15 @@ create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *ar
 	kstartinherit(&a.k, self);
 	if(a.size < tcblayout.tlssize + MINREST)
 		return EINVAL;
-	if((gp = newg(self, &a)) == NULL)
+	gp = newg(self, &a);
+	if(gp == NULL && !(self->flags & GF_FOREIGN)){
+		/* threads that have only to run to end may have the memory */
+		rtenter(self);
+		gosched();
+		rtexit(self);
+		gp = newg(self, &a);
+	}
+	if(gp == NULL)
 		return EAGAIN;
 	gp->flags |= flags;
 	gp->fn = fn;
