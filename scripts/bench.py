@@ -157,29 +157,46 @@ class Progress:
             sys.stderr.write("\r\033[K")
 
 
-def measure(bench, cases, names, rounds):
-    """Run all rounds; (samples, failures). A case that failed is tried again in the next round."""
-    plan = [(r, c) for r in range(rounds) for c in cases if r % c.every == 0]
-    progress = Progress(sum(len([n for n in names if n in c.commands]) for _, c in plan))
-    samples, failures, last_round = [], [], -1
-    for r, case in plan:
-        if r != last_round:
-            progress.round(r + 1, rounds)
-            last_round = r
-        present = [n for n in names if n in case.commands]
-        turn = r % len(present) if present else 0
-        for name in present[turn:] + present[:turn]:    # nobody is always first
-            progress.show(f"{case.group} {case.label}: {name}")
-            try:
-                if case.needs_kib > available_kib():
-                    raise Failed(f"not run: needs {case.needs_kib // 1048576 + 1} GiB of free memory")
-                measured = bench.run(case, name)
-            except Failed as e:
-                failures.append({"case": f"{case.group} {case.label}", "runtime": name, "round": r, "why": str(e)})
-                continue
-            samples += [{"metric": m, "runtime": name, "round": r, "value": v, "unit": u} for m, v, u in measured]
-    progress.end()
+def run_case(bench, case, names, turn, progress):
+    """One case, once for each runtime: (samples, failures)."""
+    samples, failures = [], []
+    present = [n for n in names if n in case.commands]
+    first = turn % len(present) if present else 0
+    for name in present[first:] + present[:first]:      # nobody is always first
+        progress.show(f"{case.group} {case.label}: {name}")
+        try:
+            if case.needs_kib > available_kib():
+                raise Failed(f"not run: needs {case.needs_kib // 1048576 + 1} GiB of free memory")
+            measured = bench.run(case, name)
+        except Failed as e:
+            failures.append({"case": f"{case.group} {case.label}", "runtime": name, "round": turn, "why": str(e)})
+            continue
+        samples += [{"metric": m, "runtime": name, "round": turn, "value": v, "unit": u} for m, v, u in measured]
     return samples, failures
+
+
+def measure(bench, cases, names, rounds, budget):
+    """Up to so many rounds, none begun that would likely end after budget seconds: (samples, failures, rounds).
+
+    A case that failed is tried again in the next round. When interrupted, what has been measured is returned.
+    """
+    progress = Progress(sum(len([n for n in names if n in c.commands])
+                            for r in range(rounds) for c in cases if r % c.every == 0))
+    samples, failures, r = [], [], 0
+    start = time.monotonic()
+    try:
+        while r < rounds and (time.monotonic() - start) * (r + 1) <= budget * max(r, 1):
+            progress.round(r + 1, rounds)
+            for case in cases:
+                if r % case.every == 0:
+                    s, f = run_case(bench, case, names, r, progress)
+                    samples += s
+                    failures += f
+            r += 1
+    except (KeyboardInterrupt, SystemExit):
+        failures.append({"case": "everything after this", "runtime": "all", "round": r, "why": "interrupted"})
+    progress.end()
+    return samples, failures, r
 
 
 def revision():
@@ -237,6 +254,7 @@ def arguments():
     p.add_argument("--groups", default="", help="which of: " + " ".join(bench_cases.GROUPS))
     p.add_argument("--runtimes", default="", help="which of: heddle native go epoll st")
     p.add_argument("--rounds", type=int, default=0, help="default 5, with --quick 1")
+    p.add_argument("--budget", type=float, default=14, help="minutes; fewer rounds if they would take longer (14)")
     p.add_argument("--connections", default="", help="of the echo servers (default 100,1000,10000)")
     p.add_argument("--quick", action="store_true", help="fewer repetitions, no million threads: about two minutes")
     p.add_argument("--strict", action="store_true", help="exit status 2 when a target is missed")
@@ -276,10 +294,12 @@ def main():
     if load_before > 1:
         print(f"bench: the machine is busy (load average {load_before:.1f}): trust CPU times, not latencies")
 
-    samples, failures = measure(Bench(directory, runtimes), cases, names, rounds)
+    samples, failures, done = measure(Bench(directory, runtimes), cases, names, rounds, args.budget * 60)
+    if done < rounds:
+        print(f"bench: {done} of {rounds} rounds done")
     header = {
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"), "revision": revision(),
-        "cpu": cpu_model(), "cpus": os.cpu_count(), "kernel": platform.release(), "rounds": rounds,
+        "cpu": cpu_model(), "cpus": os.cpu_count(), "kernel": platform.release(), "rounds": done,
         "targets": groups if "heddle" in names else [], "load": [load_before, os.getloadavg()[0]], "arguments": sys.argv[1:],
     }
     missed = show(header, samples, failures, runtimes)
