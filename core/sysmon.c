@@ -144,11 +144,32 @@ overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 	return false;
 }
 
+/*
+ * Only what was asked is answered. A G that went on in runtime mode may have given its P away since (entersyscallblock):
+ * its TAKEN must stand, or it would come back believing that it has the P still.
+ */
 static void
 verdict(struct g *gp, uint32_t v)
 {
-	if(xchg(&gp->retake, v) == RETAKE_SLEEP)
-		futexwakeup(&gp->retake, 1);
+	uint32_t r = load_acquire(&gp->retake);
+
+	while(r == RETAKE_ASKED || r == RETAKE_SLEEP){
+		if(cas(&gp->retake, r, v)){
+			if(r == RETAKE_SLEEP)
+				futexwakeup(&gp->retake, 1);
+			return;
+		}
+		r = load_acquire(&gp->retake);
+	}
+}
+
+/* Does the question still stand? If it does after the barrier, and the G is in user mode, it cannot leave that unnoticed. */
+static bool
+asked(struct g *gp)
+{
+	uint32_t r = load_acquire(&gp->retake);
+
+	return r == RETAKE_ASKED || r == RETAKE_SLEEP;
 }
 
 /* Takes the Ps of the candidates that are still in user mode; returns how many. */
@@ -158,14 +179,14 @@ take(struct cand *c, int n)
 	int taken = 0;
 
 	for(int i = 0; i < n; i++)
-		store_relaxed(&c[i].gp->retake, RETAKE_ASKED);
+		cas(&c[i].gp->retake, RETAKE_NO, RETAKE_ASKED); /* not if it has given its P away meanwhile */
 	heavybarrier();
 	for(int i = 0; i < n; i++){
 		struct p *pp = c[i].pp;
 		struct m *mp = c[i].mp;
 		struct g *gp = c[i].gp;
 
-		if(load_acquire(&gp->locks) != 0 || load_acquire(&mp->curg) != gp || pp->m != mp || mp->p != pp ||
+		if(load_acquire(&gp->locks) != 0 || !asked(gp) || load_acquire(&mp->curg) != gp || pp->m != mp || mp->p != pp ||
 		   gp->m != mp){
 			verdict(gp, RETAKE_NO);
 			c[i].pp = NULL;
