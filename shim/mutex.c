@@ -151,9 +151,24 @@ unlockbefore(pthread_mutex_t *m)
 	return true;
 }
 
+/* Recursive mutexes and those that check errors are common enough to have a fast path, too. */
+static inline bool
+owned(const pthread_mutex_t *m)
+{
+	int type = kindof(m) & (KTYPE | KTID | KNATIVE);
+
+	return type == KRECURSIVE || type == KERRORCHECK;
+}
+
 static noinline int
 lockother(struct g *gp, pthread_mutex_t *m)
 {
+	if(gp != NULL && owned(m) && load_relaxed(&m->__data.__owner) != (int)gp->tid && cas(lockword(m), 0, 1)){
+		m->__data.__owner = (int)gp->tid;
+		m->__data.__count = 1;
+		m->__data.__nusers++;
+		return 0;
+	}
 	if(gp == NULL)
 		gp = syncgslow();
 	if(gp == NULL || mutexnative(m))
@@ -221,6 +236,14 @@ unlockother(struct g *gp, pthread_mutex_t *m)
 {
 	int r;
 
+	if(gp != NULL && owned(m) && m->__data.__owner == (int)gp->tid && m->__data.__count == 1){
+		m->__data.__count = 0;
+		m->__data.__owner = 0;
+		m->__data.__nusers--;
+		if(unlikely(!cas(lockword(m), 1, 0)))
+			mutexfree(gp, m, true);
+		return 0;
+	}
 	if(gp == NULL)
 		gp = syncgslow();
 	if(gp == NULL || mutexnative(m))
