@@ -32,7 +32,7 @@
 
 #include "runtime.h"
 
-static const int64_t SLICE = 10 * MSEC, MINDELAY = 20 * USEC, WAITDELAY = 2 * MSEC, MAXDELAY = 10 * MSEC;
+static const int64_t SLICE = 10 * MSEC, MINDELAY = 20 * USEC, WAITDELAY = MSEC, MINSLICE = 2 * MSEC, MAXDELAY = 10 * MSEC;
 enum { IDLEROUNDS = 50, DEEPROUNDS = 6, PREEMPTTRIES = 2 };
 
 /* What a round wants to take: candidates share one membarrier. */
@@ -112,12 +112,24 @@ blocked(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 	return !runnable(mp);
 }
 
+/*
+ * How long a G may run: 10 ms as in Go, but less when many wait, as the last of them waits for
+ * all the others' slices.
+ */
+static int64_t
+slice(struct p *pp)
+{
+	int64_t s = SLICE / (1 + (runqlen(pp) + load_relaxed(&sched.runq.n)) / 2);
+
+	return s > MINSLICE ? s : MINSLICE;
+}
+
 /* Running beyond its slice: asks it to yield; returns true if the P has to be taken instead. */
 static bool
 overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 {
 	uint32_t t = load_relaxed(&pp->schedtick);
-	int64_t ran = now - pp->sysschedwhen, cpu;
+	int64_t ran = now - pp->sysschedwhen, max = slice(pp), cpu;
 
 	if(pp->sysschedtick != t){
 		pp->sysschedtick = t;
@@ -126,11 +138,11 @@ overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 		mp->cpulast = -1;
 		return false;
 	}
-	if(ran < SLICE / 2)
+	if(ran < max / 2)
 		return false;
 	if(mp->cpulast < 0)
 		mp->cpulast = mcputime(mp);
-	if(ran < SLICE || !workwaits(pp, now))
+	if(ran < max || !workwaits(pp, now))
 		return false;
 	pp->sysschedwhen = now;
 	cpu = mcputime(mp);
