@@ -104,6 +104,16 @@ dumpgs(int fd, const char *why)
 	}
 }
 
+/* A G in pause(), sigsuspend() or sigwait() waits for a signal, be it one that ends the process. */
+static bool
+anyforsignal(void)
+{
+	for(struct g *gp = load_acquire(&allgs); gp != NULL; gp = gp->alllink)
+		if(gp->status == Gwaiting && gp->waitreason == Wsignal)
+			return true;
+	return false;
+}
+
 /*
  * checkdead: no G runs or can run, and nothing outside can wake one. Called whenever an M goes idle.
  * An M blocked in netpoll or in a system call is not idle; a descriptor waited for, a timer, or a program's signal handler
@@ -116,7 +126,7 @@ checkdead(void)
 
 	if(sched.nmidle != sched.mcount || sched.npidle != gomaxprocs || sched.runq.n != 0 || ngs() == 0 ||
 	   options.deadlock == DEADLOCK_OFF || said || load_relaxed(&sched.nforeign) != 0 || netpollanywaiters() ||
-	   load_relaxed(&sched.sigwake) || timesleepuntil() != 0 || sighandlers())
+	   load_relaxed(&sched.sigwake) || timesleepuntil() != 0 || sighandlers() || anyforsignal())
 		return;
 	said = true;
 	dumpgs(2, "all goroutines are asleep - deadlock!");
