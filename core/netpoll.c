@@ -551,16 +551,22 @@ pollreset(struct polldesc *pd, enum fdkind kind, uint32_t flags)
 
 /* Something has happened that poll() need not show: all look again. */
 void
-pollkick(struct polldesc *pd)
+pollkickto(struct polldesc *pd, struct wakes *l)
 {
-	struct wakes l = {0};
-
 	lock(&pd->lock);
 	fetch_or(&pd->flags, PD_NODRAIN);
 	store_release(&pd->rseq, nextseq(pd->rseq));
 	store_release(&pd->wseq, nextseq(pd->wseq));
-	wakeall(pd, WAKE_READY, &l);
+	wakeall(pd, WAKE_READY, l);
 	unlock(&pd->lock);
+}
+
+void
+pollkick(struct polldesc *pd)
+{
+	struct wakes l = {0};
+
+	pollkickto(pd, &l);
 	wakeup(&l);
 }
 

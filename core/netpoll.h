@@ -178,6 +178,7 @@ struct wakes {
 	uint32_t n;     /* entries taken off queues */
 };
 void netpollready(struct polldesc *pd, uint32_t gen, uint32_t events, struct wakes *);
+void pollkickto(struct polldesc *pd, struct wakes *); /* pollkick, but for making the Gs runnable */
 /* netpollwoken counts w's entries off; by who has collected them. */
 void netpollwoken(struct wakes *w);
 /* netpollnwaiters returns how many entries are on all queues, while nothing changes. */

@@ -43,7 +43,7 @@ enum { NEVENTS = 512, AHEAD = 4, BREAKDATA = -1 };
 static struct mutex initlock;
 static int epfd = -1, breakfd = -1; /* atomic; written under initlock */
 static bool refused;                /* initlock: the kernel gives us no instance */
-static uint16_t epoch = 1;          /* the instance's number, not 0; changes in the child of a fork only */
+static uint16_t epoch = 1;          /* the instance's number, not 0; changes when it is lost, as in the child of a fork */
 static uint32_t wakesig;            /* atomic, a futex */
 static bool nopwait2;               /* the kernel lacks epoll_pwait2 */
 
@@ -257,6 +257,34 @@ ready1(const struct epoll_event *ev, bool blocking, struct wakes *l)
 		netpollready(pd, (uint32_t)(ev->data.u64 >> 32), ev->events, l);
 }
 
+static void
+kickone(struct polldesc *pd, void *arg)
+{
+	pollkickto(pd, arg);
+}
+
+/*
+ * The program has closed our descriptor by a system call of its own. The registrations are gone: who waits
+ * tries again and registers with the next instance.
+ */
+static noinline void
+lost(int ep, struct wakes *l)
+{
+	bool ours;
+
+	lock(&initlock);
+	if((ours = epfd == ep)){
+		store_release(&breakfd, -1);
+		store_release(&epfd, -1);
+		store_relaxed(&epoch, epoch + 1 != 0 ? epoch + 1 : 1);
+	}
+	unlock(&initlock);
+	if(ours){
+		rtlog("the program has closed the runtime's epoll descriptor %d; making another one", ep);
+		pollrange(0, UINT32_MAX, kickone, l);
+	}
+}
+
 struct glist
 netpoll(int64_t delay)
 {
@@ -270,6 +298,8 @@ netpoll(int64_t delay)
 		return l.l;
 	}
 	n = epollwait(ep, ev, delay);
+	if(unlikely(n == -EBADF || n == -EINVAL) && ep == load_acquire(&epfd))
+		lost(ep, &l);
 	for(long i = 0; i < n + 2 * AHEAD; i++){
 		if(i < n)
 			prefetchdesc(&ev[i]);
@@ -343,8 +373,7 @@ netpollfork(void)
 		rawsyscall(SYS_close, breakfd);
 	epfd = breakfd = -1;
 	wakesig = 0;
-	if(++epoch == 0)
-		epoch = 1;
+	epoch = epoch + 1 != 0 ? epoch + 1 : 1;
 	forkepoch++;
 	pollfork();
 }

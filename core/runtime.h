@@ -712,6 +712,9 @@ noreturn void gogo(struct g *gp);   /* from g0 to gp */
 void gstart(void);                  /* a new G's first frame */
 void asyncpreempt(void);
 noreturn void g0call(uintptr_t sp, uintptr_t fsbase, void (*fn)(void *), void *arg); /* onto a scheduling stack for good */
+/* trycopy copies from or to the program's memory: 0, or -EFAULT if it is not there. Once the runtime runs. */
+long trycopy(void *dst, const void *src, size_t n);
+void trycopyfault(void);
 extern bool havefsgsbase;
 void setfsbase(uintptr_t);
 uintptr_t getfsbase(void);

@@ -520,6 +520,18 @@ ishers(struct g *gp, int sig, const siginfo_t *info)
 	       info->si_code == SI_TIMER || sig == SIGPROF || sig == SIGVTALRM;
 }
 
+/* A fault in trycopy() is that call's result. */
+static bool
+incopy(struct ucontextk *uc)
+{
+	uintptr_t pc = (uintptr_t)uc->gregs[REG_RIP];
+
+	if(pc < (uintptr_t)trycopy || pc >= (uintptr_t)trycopyfault)
+		return false;
+	uc->gregs[REG_RIP] = (greg_t)(uintptr_t)trycopyfault;
+	return true;
+}
+
 static void
 sigtramp(int sig, siginfo_t *info, void *ucv)
 {
@@ -536,6 +548,8 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 		return;
 	}
 	if(info->si_code > 0 && (SIGBIT(sig) & SIGSYNC)){
+		if((sig == SIGSEGV || sig == SIGBUS) && incopy(uc))
+			return;
 		if(gp == NULL){
 			explain(sig, info, uc, NULL);
 			defaultaction(sig, info, uc, true);

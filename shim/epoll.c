@@ -132,11 +132,12 @@ EXPORT int
 epoll_pwait2(int ep, struct epoll_event *ev, int n, const struct timespec *ts, const sigset_t *mask)
 {
 	struct g *gp = getg();
+	struct timespec t;
 	int64_t timeout;
 
-	if(gp == NULL || (ts != NULL && !goodtime(ts)))
+	if(gp == NULL || (ts != NULL && (trycopy(&t, ts, sizeof t) != 0 || !goodtime(&t))))
 		return libc.epoll_pwait2(ep, ev, n, ts, mask);
-	timeout = ts != NULL ? tonsec(ts) : NOTIME;
+	timeout = ts != NULL ? tonsec(&t) : NOTIME;
 	if(mask == NULL)
 		return doepoll(gp, ep, ev, n, timeout, INT32_MIN);
 	return maskedepoll(gp, ep, ev, n, timeout, mask);

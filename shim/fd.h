@@ -209,6 +209,19 @@ deadlinens(int64_t ns)
 	return ns == NOTIME ? NOTIME : nanotime() + ns;
 }
 
+/* timeleft: what is left until deadline, for the kernel; NULL if there is none. */
+static inline struct timespec *
+timeleft(int64_t deadline, struct timespec *ts)
+{
+	int64_t ns;
+
+	if(deadline == NOTIME)
+		return NULL;
+	ns = deadline - nanotime();
+	*ts = ns > 0 ? (struct timespec){ns / NSEC, ns % NSEC} : (struct timespec){0, 0};
+	return ts;
+}
+
 /*
  * What is left of an array of buffers. iovinit takes the program's array, which is copied when a part of it
  * has been done; iovdone gives the copy back.

@@ -163,14 +163,22 @@ again:
 	return r;
 }
 
+/* 0 also for what the kernel will refuse. */
 static size_t
 iovlength(const struct iovec *iov, int cnt)
 {
+	struct iovec v[8];
 	size_t n = 0;
 
-	for(int i = 0; i < cnt; i++)
-		if(__builtin_add_overflow(n, iov[i].iov_len, &n) || n > SSIZE_MAX)
+	for(int i = 0; i < cnt; i += nelem(v)){
+		int m = cnt - i < (int)nelem(v) ? cnt - i : (int)nelem(v);
+
+		if(trycopy(v, iov + i, (size_t)m * sizeof *v) != 0)
 			return 0;
+		for(int k = 0; k < m; k++)
+			if(__builtin_add_overflow(n, v[k].iov_len, &n) || n > SSIZE_MAX)
+				return 0;
+	}
 	return n;
 }
 

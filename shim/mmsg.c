@@ -41,16 +41,17 @@ recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *time
 	struct g *gp = getg();
 	struct polldesc *pd;
 	int64_t until = NOTIME, left;
+	struct timespec ts;
 	long r;
 
-	if(gp == NULL || (timeout != NULL && !goodtime(timeout)))
+	if(gp == NULL || (timeout != NULL && (trycopy(&ts, timeout, sizeof ts) != 0 || !goodtime(&ts))))
 		return libc.recvmmsg(fd, v, n, flags, timeout);
 	cancelpoint(gp);
 	rtenter(gp);
 	if(n > 1024)
 		n = 1024; /* UIO_MAXIOV, the kernel's limit */
 	if(timeout != NULL)
-		until = deadlinens(tonsec(timeout));
+		until = deadlinens(tonsec(&ts));
 	pd = pollget(fd);
 	if(pd == NULL || n == 0 || (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) || fdnonblock(pd))
 		r = rawresult(iosyscall(gp, libc.recvmmsg(fd, v, n, flags, timeout)));
@@ -61,8 +62,8 @@ recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *time
 		}
 		if(timeout != NULL && r > 0){
 			left = until - nanotime();
-			timeout->tv_sec = left > 0 ? left / NSEC : 0;
-			timeout->tv_nsec = left > 0 ? left % NSEC : 0;
+			ts = left > 0 ? (struct timespec){left / NSEC, left % NSEC} : (struct timespec){0, 0};
+			trycopy(timeout, &ts, sizeof ts);
 		}
 	}
 	rtexit(gp);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * poll, ppoll, select, pselect.
+ * poll and ppoll; and what they have in common with select.
  *
  * The kernel is asked with a zero time-out: it knows best what the descriptors and the sets
  * mean, errors included. If nothing is ready the G waits for an edge on any of them (pollmany) and asks
@@ -21,7 +21,7 @@
 enum {
 	SMALL = 16,     /* waits that fit on the stack */
 	MANY = 32,      /* so many descriptors are left to the kernel, if few Gs are there */
-	MANYBITS = 256, /* longer sets are not looked at in runtime mode */
+	LONG = 256,     /* an array so long is not looked at in runtime mode */
 };
 
 /* Gs that wait in the kernel though they could park. */
@@ -56,22 +56,6 @@ mapmem(size_t size)
 	return p < 0 && p > -4096 ? NULL : (void *)p;
 }
 
-/* What is left until deadline, for the kernel; NULL if there is none. */
-static struct timespec *
-left(int64_t deadline, struct timespec *ts)
-{
-	int64_t ns;
-
-	if(deadline == NOTIME)
-		return NULL;
-	ns = deadline - nanotime();
-	if(ns < 0)
-		ns = 0;
-	ts->tv_sec = ns / NSEC;
-	ts->tv_nsec = ns % NSEC;
-	return ts;
-}
-
 /* One wait, however the call described it. */
 struct pollcall {
 	struct g *gp;
@@ -83,25 +67,29 @@ struct pollcall {
 static long
 pollkernel(struct pollcall *c, bool longwait)
 {
-	struct timespec ts, *tp = left(c->deadline, &ts);
+	struct timespec ts, *tp = timeleft(c->deadline, &ts);
 
 	if(longwait)
 		return rawresult(iosyscallblock(c->gp, libc.ppoll(c->fds, c->n, tp, NULL)));
 	return rawresult(iosyscall(c->gp, libc.ppoll(c->fds, c->n, tp, NULL)));
 }
 
+/* Returns how many entries of w it has set, or -EFAULT. */
 static int
 fillwaits(struct pollwait *w, const struct pollfd *fds, int n)
 {
+	struct pollfd p;
 	int m = 0;
 
 	for(int i = 0; i < n; i++){
-		struct polldesc *pd = fds[i].fd >= 0 ? pollget(fds[i].fd) : NULL;
+		struct polldesc *pd;
 
-		if(pd == NULL)
+		if(trycopy(&p, &fds[i], sizeof p) != 0)
+			return -EFAULT;
+		if(p.fd < 0 || (pd = pollget(p.fd)) == NULL)
 			continue;
 		w[m].pd = pd;
-		w[m].events = (uint16_t)fds[i].events;
+		w[m].events = (uint16_t)p.events;
 		w[m].rseq = pollseq(pd, POLLMODE_R);
 		w[m].wseq = pollseq(pd, POLLMODE_W);
 		m++;
@@ -124,7 +112,8 @@ pollwaiting(struct pollcall *c, struct pollwait *w)
 	int m;
 
 	for(;;){
-		m = fillwaits(w, c->fds, (int)c->n);
+		if((m = fillwaits(w, c->fds, (int)c->n)) < 0)
+			return m;
 		if(!knownempty(c, w, m)){
 			r = rawsyscall(SYS_poll, c->fds, c->n, 0);
 			if(r != 0)
@@ -181,7 +170,7 @@ dopoll(struct g *gp, struct pollfd *fds, nfds_t n, int64_t timeout)
 	cancelpoint(gp);
 	rtenter(gp);
 	if(timeout == 0)
-		r = n < MANYBITS ? rawsyscall(SYS_poll, fds, n, 0) : rawresult(iosyscall(gp, libc.poll(fds, n, 0)));
+		r = n < LONG ? rawsyscall(SYS_poll, fds, n, 0) : rawresult(iosyscall(gp, libc.poll(fds, n, 0)));
 	else{
 		c.deadline = deadlinens(timeout);
 		r = pollcall(&c);
@@ -214,11 +203,12 @@ EXPORT int
 ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts, const sigset_t *mask)
 {
 	struct g *gp = getg();
+	struct timespec t;
 	int64_t timeout;
 
-	if(gp == NULL || (ts != NULL && !goodtime(ts)))
+	if(gp == NULL || (ts != NULL && (trycopy(&t, ts, sizeof t) != 0 || !goodtime(&t))))
 		return libc.ppoll(fds, n, ts, mask);
-	timeout = ts != NULL ? tonsec(ts) : NOTIME;
+	timeout = ts != NULL ? tonsec(&t) : NOTIME;
 	return mask == NULL ? dopoll(gp, fds, n, timeout) : maskedpoll(gp, fds, n, timeout, mask);
 }
 
@@ -226,203 +216,4 @@ EXPORT int
 __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *ts, const sigset_t *mask, size_t size)
 {
 	return size / sizeof *fds >= n ? ppoll(fds, n, ts, mask) : libc.__ppoll_chk(fds, n, ts, mask, size);
-}
-
-/* ---- select ---- */
-
-typedef unsigned long word;
-enum { WORDBITS = 8 * sizeof(word), SETWORDS = 1024 / WORDBITS };
-
-/* The three sets: the program's, and what the kernel is given, which it overwrites. */
-struct selcall {
-	struct g *gp;
-	int n;
-	size_t words;
-	word *user[3], *try[3];
-	int64_t deadline;
-};
-
-static const uint32_t selevents[3] = {POLLIN | POLLRDNORM | POLLRDBAND, POLLOUT | POLLWRNORM | POLLWRBAND, POLLPRI};
-
-static long
-selnow(struct selcall *c)
-{
-	struct timespec zero = {0, 0};
-
-	for(int k = 0; k < 3; k++)
-		if(c->user[k] != NULL)
-			memcpy(c->try[k], c->user[k], c->words * sizeof(word));
-	return rawsyscall(SYS_pselect6, c->n, c->user[0] ? c->try[0] : NULL, c->user[1] ? c->try[1] : NULL,
-	    c->user[2] ? c->try[2] : NULL, &zero, NULL);
-}
-
-static void
-selstore(struct selcall *c)
-{
-	for(int k = 0; k < 3; k++)
-		if(c->user[k] != NULL)
-			memcpy(c->user[k], c->try[k], c->words * sizeof(word));
-}
-
-static long
-selkernel(struct selcall *c, bool longwait)
-{
-	struct timespec ts, *tp = left(c->deadline, &ts);
-	fd_set *s[3];
-
-	for(int k = 0; k < 3; k++)
-		s[k] = (fd_set *)c->user[k];
-	if(longwait)
-		return rawresult(iosyscallblock(c->gp, libc.pselect(c->n, s[0], s[1], s[2], tp, NULL)));
-	return rawresult(iosyscall(c->gp, libc.pselect(c->n, s[0], s[1], s[2], tp, NULL)));
-}
-
-static uint32_t
-seleventsof(struct selcall *c, int fd)
-{
-	uint32_t ev = 0;
-
-	for(int k = 0; k < 3; k++)
-		if(c->user[k] != NULL && c->user[k][fd / (int)WORDBITS] >> (fd % (int)WORDBITS) & 1)
-			ev |= selevents[k];
-	return ev;
-}
-
-/* The descriptors in the sets; -1 if they are more than max. */
-static int
-selwaits(struct selcall *c, struct pollwait *w, int max)
-{
-	int m = 0;
-
-	for(int fd = 0; fd < c->n; fd++){
-		uint32_t ev = seleventsof(c, fd);
-		struct polldesc *pd;
-
-		if(ev == 0 || (pd = pollget(fd)) == NULL)
-			continue;
-		if(m == max)
-			return -1;
-		w[m].pd = pd;
-		w[m].events = ev;
-		w[m].rseq = pollseq(pd, POLLMODE_R);
-		w[m].wseq = pollseq(pd, POLLMODE_W);
-		m++;
-	}
-	return m;
-}
-
-static long
-selpark(struct selcall *c, struct pollwait *w, int max)
-{
-	long r;
-	int m;
-
-	for(;;){
-		if((m = selwaits(c, w, max)) < 0)
-			return selkernel(c, true);
-		if((r = selnow(c)) != 0)
-			break;
-		r = pollmany(c->gp, w, m, Wpoll, m > 0 ? (void *)(long)w->pd->fd : NULL, c->deadline);
-		if(r == WAKE_TIMEOUT){
-			r = selnow(c);
-			break;
-		}
-		if(r == WAKE_SIGNAL && interrupted(c->gp, false))
-			return -EINTR;
-		if(r < 0)
-			return selkernel(c, true);
-	}
-	if(r >= 0)
-		selstore(c);
-	return r;
-}
-
-static long
-selcall(struct selcall *c)
-{
-	word sets[3][SETWORDS];
-	struct pollwait w[SMALL];
-	long r;
-
-	/* long sets and many descriptors: an event loop, or FD_SETSIZE enlarged */
-	for(int k = 0; k < 3; k++)
-		c->try[k] = sets[k];
-	if(alone() || c->n < 0 || c->words > SETWORDS)
-		return selkernel(c, !alone());
-	if(c->n >= MANYBITS && kernelwaitbegin()){
-		if((r = selnow(c)) == 0)
-			r = selkernel(c, true);
-		else if(r > 0)
-			selstore(c);
-		kernelwaitend();
-		return r;
-	}
-	return selpark(c, w, SMALL);
-}
-
-static long
-doselect(struct g *gp, int n, fd_set *r, fd_set *w, fd_set *e, int64_t timeout)
-{
-	struct selcall c = {.gp = gp, .n = n, .words = ((size_t)(n < 0 ? 0 : n) + WORDBITS - 1) / WORDBITS,
-	    .user = {(word *)r, (word *)w, (word *)e}, .deadline = NOTIME};
-	long res;
-
-	c.deadline = deadlinens(timeout);
-	if(timeout == 0)
-		res = selkernel(&c, false);
-	else
-		res = selcall(&c);
-	return res;
-}
-
-EXPORT int
-select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *tv)
-{
-	struct g *gp = getg();
-	int64_t timeout = NOTIME, end = 0;
-	long res;
-
-	if(gp == NULL || (tv != NULL && (tv->tv_sec < 0 || tv->tv_usec < 0)))
-		return libc.select(n, r, w, e, tv);
-	cancelpoint(gp);
-	rtenter(gp);
-	if(tv != NULL){
-		timeout = tv->tv_sec >= INT64_MAX / NSEC / 4 ? INT64_MAX / 4
-							     : tv->tv_sec * NSEC + (tv->tv_usec < INT64_MAX / NSEC ? tv->tv_usec : INT64_MAX / NSEC) * USEC;
-		end = deadlinens(timeout);
-	}
-	res = doselect(gp, n, r, w, e, timeout);
-	if(tv != NULL && timeout != 0){
-		/* Linux tells what is left */
-		timeout = end - nanotime();
-		tv->tv_sec = timeout > 0 ? timeout / NSEC : 0;
-		tv->tv_usec = timeout > 0 ? timeout % NSEC / USEC : 0;
-	}
-	rtexit(gp);
-	return (int)ioreturn(res);
-}
-
-EXPORT int
-__select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *tv)
-{
-	return select(n, r, w, e, tv);
-}
-
-EXPORT int
-pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *ts, const sigset_t *mask)
-{
-	struct g *gp = getg();
-	int64_t timeout;
-	long res;
-
-	if(gp == NULL || (ts != NULL && !goodtime(ts)))
-		return libc.pselect(n, r, w, e, ts, mask);
-	timeout = ts != NULL ? tonsec(ts) : NOTIME;
-	if(mask != NULL)
-		return maskedselect(gp, n, r, w, e, timeout, mask);
-	cancelpoint(gp);
-	rtenter(gp);
-	res = doselect(gp, n, r, w, e, timeout);
-	rtexit(gp);
-	return (int)ioreturn(res);
 }

@@ -405,16 +405,24 @@ socksend(struct g *gp, struct polldesc *pd, const void *buf, size_t n, int flags
 
 /* Descriptors that are sent have another owner from now on. */
 void
-fdsent(const struct msghdr *m)
+fdsent(const struct msghdr *mp)
 {
-	struct cmsghdr *h;
+	struct msghdr m;
+	struct cmsghdr h;
+	size_t at = 0;
+	int fd;
 
-	if(m == NULL || m->msg_control == NULL || m->msg_controllen < sizeof(struct cmsghdr))
+	if(trycopy(&m, mp, sizeof m) != 0 || m.msg_control == NULL)
 		return;
-	for(h = CMSG_FIRSTHDR(m); h != NULL; h = CMSG_NXTHDR((struct msghdr *)m, h))
-		if(h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS && h->cmsg_len >= CMSG_LEN(0))
-			for(size_t i = 0; i < (h->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++)
-				fdshared(((int *)(void *)CMSG_DATA(h))[i]);
+	while(at <= m.msg_controllen && m.msg_controllen - at >= sizeof h &&
+	      trycopy(&h, (char *)m.msg_control + at, sizeof h) == 0 && h.cmsg_len >= sizeof h &&
+	      h.cmsg_len <= m.msg_controllen - at){
+		if(h.cmsg_level == SOL_SOCKET && h.cmsg_type == SCM_RIGHTS)
+			for(size_t i = CMSG_LEN(0); i + sizeof fd <= h.cmsg_len; i += sizeof fd)
+				if(trycopy(&fd, (char *)m.msg_control + at + i, sizeof fd) == 0)
+					fdshared(fd);
+		at += CMSG_ALIGN(h.cmsg_len);
+	}
 }
 
 ssize_t

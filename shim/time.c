@@ -21,15 +21,17 @@ sleepto(struct g *gp, int64_t until)
 	}
 }
 
-static void
+/* EINTR, or EFAULT. */
+static int
 setrem(struct timespec *rem, int64_t until)
 {
 	int64_t left = until - nanotime();
+	struct timespec ts;
 
 	if(left < 0)
 		left = 0;
-	rem->tv_sec = left / NSEC;
-	rem->tv_nsec = left % NSEC;
+	ts = (struct timespec){left / NSEC, left % NSEC};
+	return trycopy(rem, &ts, sizeof ts) == 0 ? EINTR : EFAULT;
 }
 
 /* ns > 0 from now. 0, or EINTR with *rem (if not NULL) set. */
@@ -46,7 +48,7 @@ sleepfor(struct g *gp, int64_t ns, struct timespec *rem)
 		gosched();
 		e = 0;
 	}else if((e = sleepto(gp, until)) == EINTR && rem != NULL)
-		setrem(rem, until);
+		e = setrem(rem, until);
 	rtexit(gp);
 	return e;
 }
@@ -73,13 +75,14 @@ EXPORT int
 clock_nanosleep(clockid_t clock, int flags, const struct timespec *req, struct timespec *rem)
 {
 	struct g *gp = getg();
+	struct timespec ts;
 	int e;
 
-	if(gp != NULL && req != NULL && goodtime(req)){
+	if(gp != NULL && trycopy(&ts, req, sizeof ts) == 0 && goodtime(&ts)){
 		if(!(flags & TIMER_ABSTIME) && relativeclock(clock))
-			return sleepfor(gp, tonsec(req), rem);
+			return sleepfor(gp, tonsec(&ts), rem);
 		if((flags & TIMER_ABSTIME) && clock == CLOCK_MONOTONIC)
-			return sleepuntilabs(gp, tonsec(req));
+			return sleepuntilabs(gp, tonsec(&ts));
 	}
 	if(gp == NULL)
 		return libc.clock_nanosleep(clock, flags, req, rem);
@@ -103,10 +106,11 @@ EXPORT int
 nanosleep(const struct timespec *req, struct timespec *rem)
 {
 	struct g *gp = getg();
+	struct timespec ts;
 
-	if(gp == NULL || req == NULL || !goodtime(req))
+	if(gp == NULL || trycopy(&ts, req, sizeof ts) != 0 || !goodtime(&ts))
 		return libc.nanosleep(req, rem);
-	return sleepfail(sleepfor(gp, tonsec(req), rem));
+	return sleepfail(sleepfor(gp, tonsec(&ts), rem));
 }
 
 EXPORT int
@@ -139,8 +143,9 @@ EXPORT int
 thrd_sleep(const struct timespec *req, struct timespec *rem)
 {
 	struct g *gp = getg();
+	struct timespec ts;
 
-	if(gp == NULL || req == NULL || !goodtime(req))
+	if(gp == NULL || trycopy(&ts, req, sizeof ts) != 0 || !goodtime(&ts))
 		return libc.thrd_sleep(req, rem);
-	return sleepfor(gp, tonsec(req), rem) == 0 ? 0 : -1;
+	return sleepfor(gp, tonsec(&ts), rem) == 0 ? 0 : -1;
 }

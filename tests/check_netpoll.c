@@ -419,6 +419,27 @@ START_TEST(test_reuse_behind_our_back)
 }
 END_TEST
 
+/* The program may close our descriptor where we do not see it. */
+START_TEST(test_instance_closed)
+{
+	int own[2];
+
+	start(procsof[_i]);
+	openpipe();
+	for(uint32_t i = 1; i <= 5; i++){
+		spawn(readone, NULL);
+		waitparked(1);
+		netpollfds(own);
+		rawsyscall(SYS_close, own[0]);
+		rawsyscall(SYS_close, own[1]);
+		netpollbreak(); /* one that sleeps in the old instance need not notice */
+		ck_assert_int_eq(write(fds[1], "x", 1), 1);
+		waitall();
+		ck_assert_uint_eq(got, i);
+	}
+}
+END_TEST
+
 /* A dup keeps the description and its registration alive: close has to end that. */
 START_TEST(test_close_of_a_dup)
 {
@@ -591,6 +612,7 @@ main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, test_close_wakes_all, 0, k);
 	tcase_add_loop_test(t, test_reuse_behind_our_back, 0, k);
+	tcase_add_loop_test(t, test_instance_closed, 0, k);
 	tcase_add_test(t, test_close_of_a_dup);
 	suite_add_tcase(s, t);
 	t = tcase_create("many");
