@@ -237,20 +237,26 @@ preempttramp(int sig, siginfo_t *info, void *ucv)
 
 /*
  * libc's setuid and the like make every thread it knows call them: by signal 33, whose handler
- * marks the thread's own descriptor. On a G's stack that must be the M's, which libc has signalled.
+ * marks the thread's own descriptor, the one with the kernel's tid. That is the M's, but for the process's first thread,
+ * where it is main's.
  */
+uintptr_t
+kerneltcb(struct m *mp)
+{
+	return mp->tid == sigpid ? maing->fsbase : mp->fsbase;
+}
+
 static void
 setxidtramp(int sig, siginfo_t *info, void *ucv)
 {
-	struct g *gp = getg();
+	uintptr_t fs = getfsbase();
+	struct m *mp = getm();
 
-	if(gp == NULL){
-		libcsetxid(sig, info, ucv);
-		return;
-	}
-	setfsbase(gp->m->fsbase);
+	if(mp != NULL)
+		setfsbase(kerneltcb(mp));
 	libcsetxid(sig, info, ucv);
-	setfsbase(gp->fsbase);
+	if(mp != NULL)
+		setfsbase(fs);
 }
 
 /* ---- start ---- */

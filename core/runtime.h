@@ -602,6 +602,7 @@ void preemptinit(void);
 void preemptm(struct m *); /* kicks it: its G looks at attn */
 void preemptask(struct m *, struct g *); /* the same for preemption: not while gp is in a system call. sysmon */
 void kickwait(struct m *);
+uintptr_t kerneltcb(struct m *); /* libc's descriptor of mp's kernel thread */
 void cancelg(struct g *);  /* tells a G that it is cancelled, wherever it is; any thread, its TCB says so already */
 void cancelhandler(void);  /* after libc may have set its handler of signal 32 */
 
@@ -641,9 +642,7 @@ int sigalt(struct g *, const stack_t *ss, stack_t *old);
  * -EAGAIN: time-out, -EINTR: a handler has run or the G is cancelled. */
 int sigwaitfor(struct g *, uint64_t set, siginfo_t *, int64_t until);
 uint64_t sigqueued(struct g *);  /* signals that wait in heddle's queues for gp or for the process */
-/* After a write that failed with EPIPE, in runtime mode: a SIGPIPE that gp blocks is gp's, not its kernel thread's. */
-void sigpipe(struct g *);
-void sigunwound(struct g *);     /* a handler may have been left by longjmp; user mode */
+void sigunwound(struct g *, uintptr_t sp); /* the program jumps to a frame at sp, and may leave handlers; user mode */
 bool sigonalt(struct g *);       /* is the caller on its alternate stack? */
 void forkinit(void); /* on the process's main thread, in rtinit */
 /* rtfork: in the child of a fork, on its only thread, all signals blocked: back to the state before rtinit. */

@@ -37,6 +37,7 @@ struct sigdata {
 	struct sigent *queue; /* they; siglock */
 	uint64_t waitset;     /* what the G waits for in sigwait and the like; the G writes, atomic */
 	stack_t altstack;     /* as the program has set it; only the G */
+	struct sigframe *calls; /* handlers' frames that interrupted a wrapper's system call, innermost first; only the G */
 };
 
 static inline uint64_t
@@ -74,6 +75,7 @@ void sigunlockh(void);
 struct sigdata *sigdataof(struct g *); /* makes it if there is none; NULL without memory */
 struct sigdata *sigdataofh(struct g *); /* siglock */
 void sigenqueue(struct g *to, const siginfo_t *); /* in a handler; NULL: the process */
+void sigpost(const siginfo_t *); /* to the process, not in a handler */
 bool sigtake(struct g *, uint64_t which, siginfo_t *);
 bool sigtakeh(struct g *, uint64_t which, siginfo_t *); /* in a handler */
 bool sigwaits(struct g *, uint64_t which); /* does one of these wait for gp? */

@@ -219,6 +219,8 @@ siggexit(struct g *gp)
 	uint64_t gained;
 	struct m *mp;
 
+	if(gp->sigdata != NULL && gp->sigdata->calls != NULL)
+		sigunwound(gp, gp->stack.hi - 1); /* it ends in a handler */
 	rtenter(gp);
 	mp = gp->m;
 	store_release(&gp->sigmask, ~0ULL);
@@ -235,9 +237,27 @@ siggexit(struct g *gp)
 
 /* ---- the masks of threads ---- */
 
+/*
+ * A write to a broken pipe by a G that blocks SIGPIPE leaves the signal pending for the thread. The next G must not
+ * get it: most often it would die of it. The one that wrote, if it has gone elsewhere, finds no signal when it looks for one by
+ * sigtimedwait, which programs that block SIGPIPE for the time of a write expect to happen.
+ */
+static void
+dropown(struct m *mp, struct g *gp)
+{
+	static const struct timespec now;
+	uint64_t set = mp->sigmask & ~gp->sigmask & (SIGBIT(SIGPIPE) | SIGBIT(SIGXFSZ));
+	siginfo_t info;
+
+	while(set != 0 && rawsyscall(SYS_rt_sigtimedwait, &set, &info, &now, 8) > 0)
+		if(info.si_code != SI_USER || info.si_pid != sigpid)
+			sigpost(&info); /* another process's: to whom it may concern */
+}
+
 void
 sigmaskfor(struct m *mp, struct g *gp)
 {
+	dropown(mp, gp);
 	sigsetkernelmask(gp->sigmask);
 	store_release(&mp->sigmask, gp->sigmask);
 }

@@ -74,7 +74,7 @@ struct sigframe {
 	uint64_t gmask;  /* gp->sigmask as it was */
 	uint32_t locks;  /* of the G, to go back to */
 	uint32_t insyscall;
-	uint64_t pad;
+	struct sigframe *up; /* the next one that interrupted a system call */
 };
 _Static_assert(sizeof(struct ucontextk) == 304, "the kernel's ucontext");
 _Static_assert(sizeof(siginfo_t) == 128, "the kernel's siginfo");
@@ -319,6 +319,43 @@ frameplace(const stack_t *ss, const struct ksigaction *ka, uintptr_t sp, size_t 
 	return nested && !onstack(ss, at) ? NULL : (struct sigframe *)at;
 }
 
+/*
+ * The handler has interrupted a system call of a wrapper's. It may leave by longjmp: then what the wrapper has acquired for the
+ * call must be given back. So these frames are chained.
+ */
+static void
+pushcall(struct g *gp, struct sigframe *f)
+{
+	struct sigdata *d = gp->sigdata;
+
+	if(d == NULL){
+		siglockh();
+		d = sigdataofh(gp);
+		sigunlockh();
+	}
+	f->up = d ? d->calls : NULL;
+	if(d != NULL)
+		d->calls = f;
+	gp->insyscall = 0;
+}
+
+/* The wrappers' calls whose stack frames lie below sp will not return. */
+void
+sigunwound(struct g *gp, uintptr_t sp)
+{
+	struct sigdata *d = gp->sigdata;
+	struct sigframe *f;
+
+	gp->locks = 0; /* a fault may have interrupted the runtime */
+	if(sp < gp->stack.lo || sp >= gp->stack.hi)
+		sp = 0;
+	while(d != NULL && (f = d->calls) != NULL && f->uc.gregs[REG_RSP] >= gp->stack.lo && f->uc.gregs[REG_RSP] < sp){
+		d->calls = f->up;
+		gp->insyscall = (uint8_t)f->insyscall;
+		abandonsyscall(gp);
+	}
+}
+
 /* Makes the context that uc returns to the program's handler, on gp's stack. */
 static void
 deliver(int sig, const siginfo_t *info, struct ucontextk *uc, const struct ksigaction *ka, struct g *gp)
@@ -354,7 +391,8 @@ deliver(int sig, const siginfo_t *info, struct ucontextk *uc, const struct ksiga
 		f->locks = 0; /* to user mode: see sigdeliver */
 		gp->locks = 0;
 	}
-	gp->insyscall = 0;
+	if(gp->insyscall)
+		pushcall(gp, f);
 	if((unsigned)ss.ss_flags & AUTODISARM)
 		setaltstack(gp, &(stack_t){.ss_flags = SS_DISABLE});
 	gp->sigmask = gp->m->sigmask = uc->sigmask = mask & ~SIGNEVER;
@@ -400,16 +438,10 @@ sigreturnprep(struct ucontextk *uc)
 	setaltstack(gp, &uc->stack);
 	uc->stack = (stack_t){.ss_sp = (void *)gp->m->gsignal, .ss_size = gp->m->gsignalsize,
 	    .ss_flags = gp->m->gsignalsize ? 0 : SS_DISABLE};
-	gp->insyscall = (uint8_t)f->insyscall;
+	if((gp->insyscall = (uint8_t)f->insyscall) != 0 && gp->sigdata != NULL)
+		gp->sigdata->calls = f->up;
 	compiler_barrier();
 	gp->locks = f->locks;
-}
-
-/* A handler left by longjmp may have interrupted the runtime, by a fault: the program has no more to do with that. */
-void
-sigunwound(struct g *gp)
-{
-	gp->locks = 0;
 }
 
 bool

@@ -434,6 +434,14 @@ enqueue(struct g *to, struct g *owner, const siginfo_t *info)
 	sigunlock(mask);
 }
 
+void
+sigpost(const siginfo_t *info)
+{
+	enqueue(NULL, NULL, info);
+	fetch_or(&sched.sigwake, SIGWAKE_SIGNAL);
+	sysmonwake();
+}
+
 /* POSIX: a signal for oneself is delivered before kill() returns if no other thread could take it. */
 static bool
 sendproc(const siginfo_t *info)
@@ -488,21 +496,6 @@ sigdeliver(struct g *gp)
 		}else
 			mp->sigreraise = 0;
 	}
-}
-
-/*
- * A SIGPIPE that the kernel has for the thread while the G blocks it stays pending there, and would hit whatever G
- * runs there next. It is the G's own: that looks for it by sigtimedwait.
- */
-void
-sigpipe(struct g *gp)
-{
-	static const struct timespec now;
-	uint64_t set = SIGBIT(SIGPIPE);
-	siginfo_t info;
-
-	if((gp->sigmask & set) && rawsyscall(SYS_rt_sigtimedwait, &set, &info, &now, 8) == SIGPIPE)
-		enqueue(gp, NULL, &info);
 }
 
 /* In the child of a fork nothing is pending. */

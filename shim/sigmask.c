@@ -314,6 +314,16 @@ sigwait(const sigset_t *set, int *sig)
 
 /* ---- jumps that restore the mask ---- */
 
+/* In a jmp_buf libc keeps the stack pointer in a form that is no address: rotated, and combined with a secret in the TCB. */
+static uintptr_t
+demangle(uintptr_t v)
+{
+	uintptr_t guard;
+
+	__asm__("movq %%fs:0x30, %0" : "=r"(guard));
+	return (v >> 17 | v << 47) ^ guard;
+}
+
 static void
 unwound(struct __jmp_buf_tag *env)
 {
@@ -321,7 +331,7 @@ unwound(struct __jmp_buf_tag *env)
 
 	if(gp == NULL)
 		return;
-	sigunwound(gp);
+	sigunwound(gp, demangle((uintptr_t)env->__jmpbuf[6]));
 	if(env->__mask_was_saved)
 		setmask(gp, maskof((const sigset_t *)&env->__saved_mask));
 }
