@@ -23,8 +23,8 @@ enum fdkind {
 
 enum { /* polldesc.flags; PD_NODRAIN under lock or by the G that uses the descriptor, see fdfact() in shim/fd.c */
 	PD_OWN = 1,     /* a wrapper saw this number made, and its description has had no other name since */
-	PD_KNOWN = 2,   /* kind, PD_NB and the time-outs have been asked for or set; worth something with PD_OWN only */
-	PD_NB = 4,      /* the program's O_NONBLOCK */
+	PD_KNOWN = 2,   /* kind and the time-outs have been asked for or set; worth something with PD_OWN only */
+	PD_NB = 4,      /* the program's O_NONBLOCK; true with PD_OWN alone */
 	PD_NODRAIN = 8, /* a short read of this stream need not mean that it is drained */
 	PD_LOWAT = 16,  /* SO_RCVLOWAT > 1: block in the kernel */
 	PD_LISTEN = 32, /* SO_ACCEPTCONN */

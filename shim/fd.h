@@ -53,11 +53,11 @@ fdtrusted(struct polldesc *pd)
 	return (load_relaxed(&pd->flags) & PD_OWN) && pd->epoch == load_relaxed(&forkepoch);
 }
 
-/* fdnonblock: pd's O_NONBLOCK is known to be set: the kernel may be asked directly. */
+/* fdnonblock: pd's O_NONBLOCK is known to be set, from when it was made or from fcntl: the kernel may be asked directly. */
 static inline bool
 fdnonblock(struct polldesc *pd)
 {
-	return (load_relaxed(&pd->flags) & (PD_OWN | PD_KNOWN | PD_NB)) == (PD_OWN | PD_KNOWN | PD_NB);
+	return (load_relaxed(&pd->flags) & (PD_OWN | PD_NB)) == (PD_OWN | PD_NB);
 }
 
 /* fddrained: nothing has come since a read that emptied the stream; see netpoll.c. seq: pollseq() for reading. */
