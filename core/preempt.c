@@ -61,13 +61,13 @@ sendkick(struct m *mp)
 	info.si_pid = sigpid;
 	info.si_value.sival_int = KICKMAGIC;
 	if(rawsyscall(SYS_rt_tgsigqueueinfo, sigpid, load_relaxed(&mp->tid), SIGCANCELNO, &info) < 0)
-		store_release(&mp->signalpending, 0);
+		store_release(&mp->signalpending, KICK_NONE);
 }
 
 void
 preemptm(struct m *mp)
 {
-	if(xchg(&mp->signalpending, 1) == 0)
+	if(xchg(&mp->signalpending, KICK_SENT) != KICK_SENT)
 		sendkick(mp);
 }
 
@@ -76,20 +76,22 @@ preemptm(struct m *mp)
  * Dekker's pattern again, with the barrier on the side of who asks:
  *
  *	sysmon                          G, in entersyscall
- *	signalpending = 1               insyscall = 1
+ *	signalpending = ASKED           insyscall = 1
  *	membarrier                      compiler barrier
  *	insyscall? then no kick         signalpending? wait until the kick has come, or has been dropped
+ *
+ * Who kicks for a signal meanwhile turns ASKED into SENT and sends: that kick must not be dropped.
  */
 void
 preemptask(struct m *mp, struct g *gp)
 {
-	if(!options.preempt || xchg(&mp->signalpending, 1) != 0)
+	if(!options.preempt || !cas(&mp->signalpending, KICK_NONE, KICK_ASKED))
 		return;
 	if(!nomembarrier)
 		rawsyscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 	if(load_acquire(&gp->insyscall) || load_acquire(&mp->curg) != gp)
-		store_release(&mp->signalpending, 0);
-	else
+		cas(&mp->signalpending, KICK_ASKED, KICK_NONE);
+	else if(cas(&mp->signalpending, KICK_ASKED, KICK_SENT))
 		sendkick(mp);
 }
 
@@ -228,7 +230,7 @@ preempttramp(int sig, siginfo_t *info, void *ucv)
 	}
 	if(mp == NULL)
 		return;
-	xchg(&mp->signalpending, 0); /* before the looks at attn and sigall: whoever kicks from now on sends another */
+	xchg(&mp->signalpending, KICK_NONE); /* before the looks at attn and sigall: whoever kicks from now on sends another */
 	if(gp == NULL)
 		sigkickg0(mp, ucv);
 	else if(gp->locks == 0)

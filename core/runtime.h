@@ -293,7 +293,7 @@ struct m {
 	int32_t tid;         /* the kernel's */
 	uint64_t fastrand;
 	uint64_t sigmask;    /* what the kernel has for this thread; the M writes, see sigmask.c */
-	uint32_t signalpending; /* atomic: a kick is on its way */
+	uint32_t signalpending; /* atomic: KICK_*; preempt.c */
 	int32_t sigreraise;  /* signal that its G is sending to it in sigdeliver, 0 none; only that G */
 	uintptr_t gsignal;   /* signal stack's lowest address */
 	size_t gsignalsize;
@@ -302,6 +302,8 @@ struct m {
 };
 
 /* ---- P ---- */
+
+enum { KICK_NONE = 0, KICK_ASKED = 1, KICK_SENT = 2 }; /* is a kick on its way to the M? */
 
 enum pstatus { Pidle, Prunning, Pdead };
 

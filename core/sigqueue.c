@@ -248,10 +248,29 @@ sigtakeh(struct g *gp, uint64_t which, siginfo_t *info)
 	return e != NULL;
 }
 
+/* Not what has been given to another G: who loops until nothing waits would keep that one from running. */
 bool
 sigwaits(struct g *gp, uint64_t which)
 {
-	return ((sigpendingfor(gp) | load_acquire(&procbits)) & which) != 0;
+	bool any = false;
+	uint64_t mask;
+
+	if(sigpendingfor(gp) & which)
+		return true;
+	if(!(load_acquire(&procbits) & which))
+		return false;
+	mask = siglock();
+	for(uint64_t b = procbits & which; !any && b != 0; b &= b - 1)
+		for(struct sigent *e = procq[__builtin_ctzl(b) + 1].head; !any && e != NULL; e = e->next)
+			any = e->to == NULL || e->to == gp;
+	sigunlock(mask);
+	return any;
+}
+
+uint64_t
+sigqueued(struct g *gp)
+{
+	return sigpendingfor(gp) | load_acquire(&procbits);
 }
 
 bool
@@ -260,18 +279,12 @@ sigtake(struct g *gp, uint64_t which, siginfo_t *info)
 	uint64_t mask;
 	bool r;
 
-	if(!sigwaits(gp, which))
+	if(!(sigqueued(gp) & which))
 		return false;
 	mask = sigblockall();
 	r = sigtakeh(gp, which, info);
 	sigsetkernelmask(mask);
 	return r;
-}
-
-uint64_t
-sigqueued(struct g *gp)
-{
-	return sigpendingfor(gp) | load_acquire(&procbits);
 }
 
 /* ---- giving the process's signals to Gs ---- */
