@@ -253,7 +253,7 @@ mstart(struct m *mp)
 	mp->g0sp -= 256;
 	acquirep(mp, mp->nextp);
 	mp->nextp = NULL;
-	schedule(mp);
+	gogo(schedule(mp));
 }
 
 /* The end of mp's kernel thread. As soon as mp is free another one may start in it. */

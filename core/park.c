@@ -133,7 +133,7 @@ setparked(struct g *gp, uint64_t w)
 }
 
 /* On g0: the G's stack is saved; make it claimable, or run it on if it has been claimed. */
-static void
+static struct g *
 park0(struct g *gp)
 {
 	struct m *mp = gp->m;
@@ -144,12 +144,12 @@ park0(struct g *gp)
 	store_relaxed(&mp->curg, NULL);
 	gp->m = NULL;
 	if((w & WSTATE) != Wprep || !setparked(gp, w))
-		execute(mp, gp, true);
+		return execute(mp, gp, true);
 	/* from here on gp may run elsewhere; only attn, which is type-stable, is looked at */
 	if(intr && unlikely(load_relaxed(&gp->attn) & (ATTN_SIGNAL | ATTN_CANCEL)) &&
 	   claim(gp, w >> WSEQSHIFT, WAKE_SIGNAL) == 2)
-		execute(mp, gp, true);
-	schedule(mp);
+		return execute(mp, gp, true);
+	return schedule(mp);
 }
 
 /* A foreign thread has nothing to switch to: it sleeps on the low half of its wakeword. */
@@ -231,7 +231,7 @@ sleepuntil(struct g *gp, int64_t when)
 
 /* ---- yield ---- */
 
-static void
+static struct g *
 goschedlocal(struct g *gp)
 {
 	struct m *mp = gp->m;
@@ -240,10 +240,10 @@ goschedlocal(struct g *gp)
 	store_relaxed(&mp->curg, NULL);
 	gp->m = NULL;
 	runqput(mp->p, gp, false);
-	schedule(mp);
+	return schedule(mp);
 }
 
-static void
+static struct g *
 goschedglobal(struct g *gp)
 {
 	struct m *mp = gp->m;
@@ -254,7 +254,7 @@ goschedglobal(struct g *gp)
 	lock(&sched.lock);
 	globrunqput(gp);
 	unlock(&sched.lock);
-	schedule(mp);
+	return schedule(mp);
 }
 
 /*

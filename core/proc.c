@@ -241,7 +241,7 @@ newproc(struct g *gp)
 	ready(gp);
 }
 
-static void
+static struct g *
 goexit0(struct g *gp)
 {
 	struct m *mp = gp->m;
@@ -259,7 +259,7 @@ goexit0(struct g *gp)
 	fn(gp);
 	if(unlikely(mp->dirty))
 		mretire(mp);
-	schedule(mp);
+	return schedule(mp);
 }
 
 void

@@ -503,8 +503,8 @@ void newproc(struct g *gp);
 int32_t glive(int32_t d);
 /* goexit leaves gp for good; fn(gp) runs on g0, when gp's stack is no longer in use, then schedule(). */
 noreturn void goexit(struct g *gp, void (*fn)(struct g *));
-noreturn void schedule(struct m *);
-noreturn void execute(struct m *, struct g *gp, bool inherit);
+struct g *schedule(struct m *);
+struct g *execute(struct m *, struct g *gp, bool inherit);
 void wakep(void);
 void lockosthread(struct g *); /* LockOSThread: this G on this M, this M for this G only; counts */
 void unlockosthread(struct g *);
@@ -708,7 +708,7 @@ void *persistentalloc(size_t size, size_t align);
 int rtinit(const struct hostops *);
 
 /* ---- asm/ ---- */
-void mcall(void (*fn)(struct g *)); /* saves this G, runs fn(gp) on g0, which never returns; returns when gp is executed again */
+void mcall(struct g *(*fn)(struct g *)); /* saves this G, runs fn(gp) on g0, then the G that fn returns; returns when gp is run again */
 noreturn void gogo(struct g *gp);   /* from g0 to gp */
 void gstart(void);                  /* a new G's first frame */
 void asyncpreempt(void);

@@ -56,8 +56,8 @@ prefetchnext(struct p *pp)
 	__builtin_prefetch((char *)gp->fsbase + ((uintptr_t)&tls_g - getfsbase()));
 }
 
-/* The M runs gp; never returns. inherit: within the time slice of the G before. */
-void
+/* execute makes gp the M's current G and returns it, for mcall or gogo to run. inherit: within the time slice of the G before. */
+struct g *
 execute(struct m *mp, struct g *gp, bool inherit)
 {
 	struct p *pp = mp->p;
@@ -71,7 +71,7 @@ execute(struct m *mp, struct g *gp, bool inherit)
 	prefetchnext(pp);
 	if(unlikely(mp->sigmask != gp->sigmask))
 		sigmaskfor(mp, gp);
-	gogo(gp);
+	return gp;
 }
 
 /* Starts a spinning M if a P is idle and nobody spins. The caller has made a G runnable before. */
@@ -447,8 +447,8 @@ startlockedm(struct m *mp, struct g *gp)
 	stopm(mp);
 }
 
-/* schedule runs the next G; on g0, never returns. */
-void
+/* schedule finds the next G for mp, which the caller is to run; on g0. */
+struct g *
 schedule(struct m *mp)
 {
 	struct g *gp;
@@ -456,14 +456,14 @@ schedule(struct m *mp)
 
 	if(unlikely(mp->lockedg != NULL)){
 		stoplockedm(mp);
-		execute(mp, mp->lockedg, false);
+		return execute(mp, mp->lockedg, false);
 	}
 	for(;;){
 		gp = findrunnable(mp, &inherit);
 		if(mp->spinning)
 			resetspinning(mp);
 		if(likely(gp->lockedm == NULL))
-			execute(mp, gp, inherit);
+			return execute(mp, gp, inherit);
 		startlockedm(mp, gp);
 	}
 }

@@ -38,7 +38,7 @@ waitasked(struct g *gp)
 }
 
 /* On g0 without a P: queue gp where any M finds it, unless a P came free. */
-static void
+static struct g *
 exitsyscall0(struct g *gp)
 {
 	struct m *mp = gp->m;
@@ -55,11 +55,11 @@ exitsyscall0(struct g *gp)
 	unlock(&sched.lock);
 	if(pp != NULL){
 		acquirep(mp, pp);
-		execute(mp, gp, false);
+		return execute(mp, gp, false);
 	}
 	if(!locked)
 		stopm(mp);
-	schedule(mp); /* a locked M waits there for its G */
+	return schedule(mp); /* a locked M waits there for its G */
 }
 
 static void
