@@ -97,7 +97,8 @@ blocked(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 		pp->syssystick = t;
 		pp->syssyswhen = now;
 		pp->syscpu = mcputime(mp);
-		return false;
+		/* asleep in it while others wait: no need to look twice */
+		return workwaits(pp, now) && !runnable(mp);
 	}
 	/* nothing waits for it, and others look out for work: leave it, but not for ever */
 	if(now - pp->syssyswhen >= SLICE)
