@@ -11,8 +11,6 @@
  * keeps a reserve so that this is not for ever (syscall.c).
  */
 #include <string.h>
-#include <sys/prctl.h>
-
 #include "runtime.h"
 
 enum { M0STACK = 128 << 10, MSTACK = 128 << 10 };
@@ -90,7 +88,6 @@ mentry(void *arg)
 	tls_m = mp;
 	mp->fsbase = getfsbase();
 	mp->tid = (int32_t)rawsyscall(SYS_gettid);
-	rawsyscall(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	mstart(mp);
 	return NULL;
 }

@@ -19,11 +19,14 @@
  * queue; global queue; network; the others' queues and timers; then the P is given
  * up, everything is looked at again, and the M waits in netpoll or in stopm.
  */
+#include <sys/prctl.h>
+
 #include "runtime.h"
 
 struct sched sched;
 
 enum { FAIRTICK = 61, STEALTRIES = 4 };
+static const int64_t SHORTDELAY = 10 * MSEC;
 
 static uint32_t
 fastrand(struct m *mp)
@@ -261,6 +264,24 @@ rechecktimers(int64_t polluntil)
 }
 
 /*
+ * netpoll(delay), ending a short delay on time: the kernel would add the thread's timer slack, 50 us. It
+ * is not changed for longer, as a child made meanwhile would inherit it.
+ */
+static struct glist
+pollexactly(struct m *mp, int64_t delay)
+{
+	bool exact = delay > 0 && delay < SHORTDELAY && mp->lockedg == NULL;
+	struct glist l;
+
+	if(exact)
+		rawsyscall(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0);
+	l = netpoll(delay);
+	if(exact)
+		rawsyscall(SYS_prctl, PR_SET_TIMERSLACK, 0, 0, 0, 0); /* the default */
+	return l;
+}
+
+/*
  * Waits in netpoll as the one poller, until polluntil (0: no timer) or an event. Returns true
  * if mp has a P again: *gp is what to run, or NULL to look again.
  */
@@ -286,7 +307,7 @@ blockinpoll(struct m *mp, int64_t polluntil, bool wasspinning, struct g **gp)
 		delay = 0;
 	else
 		sigmaskidle(mp);
-	l = netpoll(delay);
+	l = pollexactly(mp, delay);
 	store_release(&sched.polluntil, 0);
 	store_release(&sched.lastpoll, nanotime());
 	lock(&sched.lock);
