@@ -57,6 +57,8 @@ asyncpreempt:
 	movl	$-1, %eax
 	movl	$-1, %edx
 	xsave64	(%rsp)
+	/* the next G expects the x87's stack to be empty, as it is between calls */
+	fninit
 	call	asyncpreempt2
 	movl	$-1, %eax
 	movl	$-1, %edx

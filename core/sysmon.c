@@ -150,7 +150,8 @@ overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 	if(cpu >= 0 && cpu == mp->cpulast)
 		return true; /* it did not run at all: it blocks in a call that we do not know */
 	mp->cpulast = cpu;
-	if(pp->systries++ >= PREEMPTTRIES)
+	/* it ran, but is it still? The signal would end a wait with EINTR */
+	if(pp->systries++ >= PREEMPTTRIES || !runnable(mp))
 		return true;
 	fetch_or(&gp->attn, ATTN_PREEMPT);
 	preemptask(mp, gp);
