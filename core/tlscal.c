@@ -223,7 +223,10 @@ findword(const void *tcb, uintptr_t value)
 	return at;
 }
 
-/* specific_used is the byte that becomes 1 when a value is set, outside the table of values. */
+/*
+ * specific_used is the byte that becomes 1 when a value is set, outside the table of values. If the program has all the
+ * keys there are, any of them will do.
+ */
 static void
 findspecificused(uint8_t *tcb)
 {
@@ -232,17 +235,24 @@ findspecificused(uint8_t *tcb)
 	int (*delete)(unsigned) = (int (*)(unsigned))need("pthread_key_delete");
 	uint32_t end = lay->specific + lay->nlevel1 * 8, n = 0;
 	unsigned key;
+	bool own;
 
-	if(bad != NULL || create(&key, NULL) != 0)
+	if(bad != NULL)
 		return;
-	set(key, lay);
+	if(!(own = create(&key, NULL) == 0))
+		key = 0;
+	if(set(key, lay) != 0){
+		bad = "thread-specific data";
+		return;
+	}
 	for(uint32_t i = end; i < lay->size; i++)
 		if(cal->image[i] == 0 && tcb[i] == 1){
 			lay->specificused = i;
 			n++;
 		}
 	set(key, NULL);
-	delete(key);
+	if(own)
+		delete(key);
 	tcb[lay->specificused] = 0;
 	if(n != 1)
 		bad = "thread-specific data";
