@@ -173,7 +173,7 @@ cancelg(struct g *gp)
 	uint64_t w;
 	struct m *mp;
 
-	fetch_or(&gp->attn, ATTN_CANCEL); /* pairs with park0 */
+	attnset(gp, ATTN_CANCEL); /* pairs with park0 */
 	if(gp == getg())
 		return;
 	w = load_acquire(&gp->wakeword);

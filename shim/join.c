@@ -97,13 +97,14 @@ waitended(struct g *self, struct g *gp, struct deadline *d)
 	}
 }
 
-/* Is self joined by gp? Then both would wait for ever. */
+/* Is self joined by gp? Then both would wait for ever, unless gp is about to be cancelled out of its join. */
 static bool
 mutual(struct g *self, struct g *gp)
 {
 	uint32_t s = load_acquire(&self->exitstate) & JSTATE;
 
-	return (s == Jwaiting || s == Jclaimed) && self->joiner == gp;
+	return (s == Jwaiting || s == Jclaimed) && self->joiner == gp &&
+	       !(tcbword(gp, tcblayout.cancelhandling, uint32_t) & (TCB_CANCELED | TCB_EXITING));
 }
 
 /* In runtime mode. */

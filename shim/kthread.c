@@ -234,26 +234,32 @@ pthread_getcpuclockid(pthread_t th, clockid_t *clock)
 
 /* ---- by thread id ---- */
 
-/* The kernel's id for one that the program has: 0 the caller itself, a G's, or the kernel's own. -1: EPERM. */
+#define REFUSED INT_MIN
+
+/* The kernel's id for one that the program has: 0 the caller itself, a G's, or the kernel's own. REFUSED: EPERM. */
 static pid_t
 kernelid(pid_t id, bool change)
 {
 	struct g *self = getg(), *gp;
+	long tid;
 
 	if(self == NULL)
 		return id;
 	gp = id == 0 ? self : gfromtid((uint32_t)id);
 	if(gp == NULL)
 		return id;
-	return (pid_t)(change ? ownthread(gp) : askthread(gp));
+	if(!change)
+		return (pid_t)askthread(gp);
+	tid = ownthread(gp);
+	return tid < 0 ? REFUSED : (pid_t)tid;
 }
 
 #define CHANGE(name, pid, call)                       \
 	({                                            \
 		pid_t tid = kernelid(pid, true);      \
-		if(tid < 0)                           \
+		if(tid == REFUSED)                    \
 			errno = refuse(name);         \
-		tid < 0 ? -1 : (call);                \
+		tid == REFUSED ? -1 : (call);         \
 	})
 
 EXPORT int
