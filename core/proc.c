@@ -174,7 +174,7 @@ gfput(struct g *gp)
 	struct p *pp = mp ? mp->p : NULL;
 
 	gp->status = Gdead;
-	if(pp == NULL || gp->stacksize == 0){
+	if(pp == NULL || gp->stacksize == 0 || unlikely(load_relaxed(&sched.gfshare))){
 		lock(&sched.gflock);
 		glistpush(gp->stacksize != 0 ? &sched.gfree : &sched.gfnostack, gp);
 		unlock(&sched.gflock);

@@ -360,6 +360,7 @@ struct sched {
 	struct note sysmonnote;
 	struct mutex gflock;
 	struct glist gfree;             /* gflock */
+	uint32_t gfshare;               /* atomic, set for good: memory for stacks has run out once, Ps keep no dead Gs */
 	struct glist gfnostack;         /* those without a stack; gflock */
 	uint64_t goidgen;               /* atomic */
 	int32_t ngs, ngs1;              /* Gs that have not ended, in two parts: atomic, and counted by the only P */

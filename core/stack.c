@@ -262,6 +262,7 @@ stackalloc(struct g *gp, size_t size, size_t guardsize)
 	lock(&stacks.lock);
 	if((c = findclass(mapsize)) == NULL || ((r = c->room) == NULL && (r = newregion(c)) == NULL)){
 		unlock(&stacks.lock);
+		store_relaxed(&sched.gfshare, 1); /* a stack that another P keeps would do */
 		return EAGAIN;
 	}
 	if(r->free != 0){
