@@ -233,7 +233,7 @@ preempttramp(int sig, siginfo_t *info, void *ucv)
 	xchg(&mp->signalpending, KICK_NONE); /* before the looks at attn and sigall: whoever kicks from now on sends another */
 	if(gp == NULL)
 		sigkickg0(mp, ucv);
-	else if(gp->locks == 0)
+	else if(gp->locks == 0 && mp->sigreraise == 0) /* else a signal for gp is right behind (nextsignal) */
 		kicked(gp, ucv);
 }
 

@@ -407,6 +407,25 @@ deliver(int sig, const siginfo_t *info, struct ucontextk *uc, const struct ksiga
 }
 
 /*
+ * Sends the next of gp's queued signals, if there is one, to its own thread, where all signals are blocked: the kernel
+ * delivers it as soon as it has restored the frame below, so that handlers do not pile up on the stack.
+ */
+static void
+nextsignal(struct g *gp, uint64_t mask)
+{
+	siginfo_t info;
+
+	fetch_and(&gp->attn, ~(uint32_t)ATTN_SIGNAL); /* before the look at the queues */
+	if(!sigtakeh(gp, ~mask & ~sigwaitset(gp), &info))
+		return;
+	fetch_or(&gp->attn, ATTN_SIGNAL); /* there may be more */
+	if(sigignored(info.si_signo))
+		return;
+	gp->m->sigreraise = info.si_signo;
+	rawsyscall(SYS_rt_tgsigqueueinfo, sigpid, gp->m->tid, info.si_signo, &info);
+}
+
+/*
  * The program's handler has returned. What follows is the kernel's rt_sigreturn, which restores mask,
  * alternate stack and registers at once; all signals are blocked until then, so that the G does
  * not move to another thread. A sender that set ATTN_SIGNAL after the last look at it has sent a kick, too,
@@ -425,16 +444,10 @@ sigreturnprep(struct ucontextk *uc)
 	gp->locks++; /* as rtenter(), but without a need for a P */
 	compiler_barrier();
 	sigblockall();
-	while(load_relaxed(&gp->attn) & ATTN_SIGNAL || sigwaits(gp, ~mask)){
-		sigsetkernelmask(gp->sigmask);
-		gp->locks--;
-		rtenter(gp);
-		setsigmask(gp, mask);
-		sigdeliver(gp);
-		sigblockall();
-	}
 	gp->sigmask = gp->m->sigmask = mask;
 	sigcount(gp, mask);
+	if(f->locks == 0 && (load_relaxed(&gp->attn) & ATTN_SIGNAL || sigqueued(gp) & ~mask))
+		nextsignal(gp, mask | uc->sigmask);
 	setaltstack(gp, &uc->stack);
 	uc->stack = (stack_t){.ss_sp = (void *)gp->m->gsignal, .ss_size = gp->m->gsignalsize,
 	    .ss_flags = gp->m->gsignalsize ? 0 : SS_DISABLE};
@@ -544,8 +557,8 @@ threaddirected(int sig, const siginfo_t *info)
 static bool
 ishers(struct g *gp, int sig, const siginfo_t *info)
 {
-	if(gp->m->sigreraise == sig)
-		return true;
+	if(gp->m->sigreraise != 0)
+		return gp->m->sigreraise == sig; /* that one is right behind, and must find the G on this thread */
 	if((gp->sigmask | sigwaitset(gp)) & SIGBIT(sig))
 		return false; /* libc has the mask in its hands: system(), abort() */
 	return gp == maing || threaddirected(sig, info) || (load_relaxed(&maing->sigmask) & SIGBIT(sig)) ||
