@@ -336,7 +336,7 @@ struct p {
 	uint64_t nexec, nsteal; /* statistics; owner writes */
 
 	/* sysmon's */
-	uint32_t sysschedtick, syssystick, systries;
+	uint32_t sysschedtick, syssystick, systries, syslooks;
 	struct g *sysg;
 	int64_t sysschedwhen, syssyswhen, syscpu;
 };

@@ -27,13 +27,14 @@
  * unnoticed, and the G pays one load for it. Where membarrier is refused,
  * rtenter has a fence and sysmon one here.
  */
-#include <fcntl.h>
 #include <sys/prctl.h>
 
 #include "runtime.h"
 
 static const int64_t SLICE = 10 * MSEC, MINDELAY = 20 * USEC, WAITDELAY = MSEC, MINSLICE = 2 * MSEC, MAXDELAY = 10 * MSEC;
-enum { IDLEROUNDS = 50, DEEPROUNDS = 6, PREEMPTTRIES = 2 };
+enum { IDLEROUNDS = 50, DEEPROUNDS = 6, PREEMPTTRIES = 2, OFFCPULOOKS = 2 };
+
+static bool suspect; /* a G may be blocked in its call, while others wait: the next round comes soon */
 
 /* What a round wants to take: candidates share one membarrier. */
 struct cand {
@@ -63,23 +64,15 @@ workwaits(struct p *pp, int64_t now)
 }
 
 /*
- * Is mp's thread runnable, though it made no progress? Then other threads of the machine have its CPU, and a
- * thread more would not help. Its state is the letter behind the name in parentheses.
+ * Is mp's thread on a CPU at this instant? Its CPU clock then moves from one look to the next. (Its
+ * state in /proc would say more, but to read that takes a descriptor, which the program could notice.)
  */
 static bool
-runnable(struct m *mp)
+oncpu(struct m *mp)
 {
-	char path[64], b[96];
-	long fd, n;
+	int64_t cpu = mcputime(mp);
 
-	fmtbuf(path, sizeof path, "/proc/self/task/%d/stat", mp->tid);
-	if((fd = rawsyscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC)) < 0)
-		return false;
-	n = rawsyscall(SYS_read, fd, b, sizeof b - 2);
-	rawsyscall(SYS_close, fd);
-	while(n > 0 && b[--n] != ')')
-		;
-	return n > 0 && b[n + 2] == 'R';
+	return mcputime(mp) != cpu;
 }
 
 /*
@@ -97,8 +90,8 @@ blocked(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 		pp->syssystick = t;
 		pp->syssyswhen = now;
 		pp->syscpu = mcputime(mp);
-		/* asleep in it while others wait: no need to look twice */
-		return workwaits(pp, now) && !runnable(mp);
+		suspect |= workwaits(pp, now); /* look again soon */
+		return false;
 	}
 	/* nothing waits for it, and others look out for work: leave it, but not for ever */
 	if(now - pp->syssyswhen >= SLICE)
@@ -110,7 +103,7 @@ blocked(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 		pp->syscpu = cpu;
 		return false;
 	}
-	return !runnable(mp);
+	return true;
 }
 
 /*
@@ -135,23 +128,31 @@ overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 	if(pp->sysschedtick != t){
 		pp->sysschedtick = t;
 		pp->sysschedwhen = now;
-		pp->systries = 0;
+		pp->systries = pp->syslooks = 0;
 		mp->cpulast = -1;
 		return false;
 	}
 	if(ran < max / 2)
 		return false;
-	if(mp->cpulast < 0)
+	if(mp->cpulast < 0){
 		mp->cpulast = mcputime(mp);
+		return false;
+	}
 	if(ran < max || !workwaits(pp, now))
 		return false;
-	pp->sysschedwhen = now;
 	cpu = mcputime(mp);
 	if(cpu >= 0 && cpu == mp->cpulast)
 		return true; /* it did not run at all: it blocks in a call that we do not know */
 	mp->cpulast = cpu;
-	/* it ran, but is it still? The signal would end a wait with EINTR */
-	if(pp->systries++ >= PREEMPTTRIES || !runnable(mp))
+	/*
+	 * It ran, but is it still? The signal would end a wait with EINTR. If it sleeps, the next round sees no progress; it
+	 * may also be off the CPU because we are on it.
+	 */
+	if(!oncpu(mp) && pp->syslooks++ < OFFCPULOOKS)
+		return false;
+	pp->syslooks = 0;
+	pp->sysschedwhen = now;
+	if(pp->systries++ >= PREEMPTTRIES)
 		return true;
 	fetch_or(&gp->attn, ATTN_PREEMPT);
 	preemptask(mp, gp);
@@ -340,6 +341,7 @@ sysmon(void *arg)
 {
 	int64_t delay = MINDELAY, lasttrace = nanotime(), lastscavenge = 0, now = lasttrace;
 	int idle = 0, asleep = 0;
+	bool quick = false;
 
 	rawsyscall(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	sigsysmonstart();
@@ -351,7 +353,9 @@ sysmon(void *arg)
 			delay = MAXDELAY;
 		if(delay > WAITDELAY && anywaits(now))
 			delay = WAITDELAY;
-		if(rest(delay))
+		quick = suspect && !quick;
+		suspect = false;
+		if(rest(quick ? MINDELAY : delay))
 			idle = 0;
 		/* all idle in a row of long rounds: sleep for good, and begin with long rounds after */
 		asleep = delay == MAXDELAY && load_relaxed(&sched.npidle) == gomaxprocs ? asleep + 1 : 0;
