@@ -598,7 +598,6 @@ int64_t checktimers(struct p *, int64_t now, bool *ran); /* runs what is due; re
 void wakenetpoller(int64_t when);
 int64_t timesleepuntil(void);
 void stacktrim(struct g *gp);                    /* at the end of gp, on it */
-void stackscavenge(int64_t now); /* stack.c; on sysmon: gives long unused pages back */
 int cgroupquota(void);           /* CPUs the cgroup's quota allows, rounded up; 0 for no limit */
 void schedtrace(void);           /* one SCHED line to the log, with scheddetail all Ps, Ms and Gs */
 void preemptinit(void);

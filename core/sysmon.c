@@ -3,8 +3,8 @@
  * sysmon: the one thread that runs without a P (Go: proc.go sysmon, retake).
  *
  * Each round, 20 us apart while there is something to do and up to 10 ms when not, it
- *   - takes the P of a G that stayed in a system call for a whole round;
- *   - asks a G that ran for a slice (10 ms) to yield, by flag and signal;
+ *   - takes the P of a G that stayed in a system call for a whole round without using the CPU;
+ *   - asks a G that ran for a slice (10 ms, less when many wait) to yield, by flag and signal;
  *   - takes the P of one that did not yield, or that blocks in a call nobody knows;
  *   - polls the network if nobody did for 10 ms; starts an M for an overdue timer;
  *   - makes kernel threads for Ms that must not make them themselves (m.c newosthread).
@@ -43,14 +43,17 @@ struct cand {
 	struct g *gp;
 };
 
-/* CPU time of mp's thread in ns, or -1: CLOCK_THREAD_CPUTIME_ID of another thread. */
+/*
+ * CPU time of mp's thread in ns: CLOCK_THREAD_CPUTIME_ID of another thread. 0 if the kernel does not tell: the
+ * thread then seems to sleep, and loses its P instead of being preempted.
+ */
 static int64_t
 mcputime(struct m *mp)
 {
 	struct timespec ts;
 
 	if(rawsyscall(SYS_clock_gettime, (long)~mp->tid << 3 | 6, &ts) != 0)
-		return -1;
+		return 0;
 	return ts.tv_sec * NSEC + ts.tv_nsec;
 }
 
