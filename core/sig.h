@@ -31,6 +31,20 @@ struct ucontextk {
 	uint64_t sigmask;
 };
 
+/* And an action. */
+struct ksigaction {
+	void (*handler)(int);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+static inline bool
+ishandler(void (*h)(int))
+{
+	return h != SIG_DFL && h != SIG_IGN;
+}
+
 /* What few Gs need. */
 struct sigdata {
 	uint64_t pending;     /* thread-directed signals that wait; siglock, atomic reads */
@@ -64,6 +78,13 @@ bool sigignored(int sig);
 void sigfork(struct g *);   /* in the child of a fork, NULL: by a foreign thread. Actions and alternate stack as natively */
 void sigrun(int sig, const siginfo_t *, struct ucontextk *, struct g *); /* in a handler: the program's next */
 
+/* ---- sigframe.c ---- */
+stack_t sigaltstackof(struct g *);
+void sigsetaltstack(struct g *, const stack_t *);
+/* sigframe makes the context that uc returns to the program's handler, on gp's stack. In a handler. */
+void sigframe(int sig, const siginfo_t *, struct ucontextk *uc, const struct ksigaction *, struct g *);
+void signorestart(struct ucontextk *); /* a call that the kernel would repeat fails with EINTR instead */
+
 /* ---- sigqueue.c: signals that wait for a G ---- */
 
 /* siglock guards the queues and sigtab. Handlers, which run with all signals blocked, take it by siglockh; others block
@@ -75,14 +96,23 @@ void sigunlockh(void);
 struct sigdata *sigdataof(struct g *); /* makes it if there is none; NULL without memory */
 struct sigdata *sigdataofh(struct g *); /* siglock */
 void sigenqueue(struct g *to, const siginfo_t *); /* in a handler; NULL: the process */
-void sigpost(const siginfo_t *); /* to the process, not in a handler */
+void sigput(struct g *to, struct g *owner, const siginfo_t *); /* not in a handler; owner: who gets what is for the process, or NULL */
 bool sigtake(struct g *, uint64_t which, siginfo_t *);
 bool sigtakeh(struct g *, uint64_t which, siginfo_t *); /* in a handler */
 bool sigwaits(struct g *, uint64_t which); /* does one of these wait for gp? */
-void sigretarget(struct g *, uint64_t which);
+bool sigtakes(struct g *, int sig);
+bool sigassign(struct g *, int sig);
+uint64_t sigunassigned(void);
+bool sigunassign(struct g *, uint64_t which);
 void sigforget(struct g *); /* what waits for gp alone */
 void sigdiscard(int sig);   /* siglock */
 void sigqueuefork(void);
+
+/* ---- sigsend.c ---- */
+void sigpost(const siginfo_t *); /* to the process, not in a handler */
+void sigretarget(struct g *, uint64_t which);
+
+/* ---- sigwait.c ---- */
 extern uint32_t nsigwaiters; /* Gs in sigwait and the like; atomic */
 
 /* ---- sigmask.c ---- */

@@ -6,20 +6,7 @@
  * handler at once, and by kill, pthread_kill and the like among Gs. As in the kernel a standard signal is queued once,
  * a real-time signal each time, first in first out; of several the lowest number goes first.
  *
- * sigdispatch gives each of the process's signals to a G that lets it through (entry.to), the main G
- * first, and kicks that G. An entry without an owner waits until some G lets it through. A G that
- * blocks the signal after all, or ends, gives it back (sigretarget).
- *
- * How a G learns of a signal. The sender queues, sets ATTN_SIGNAL (a full barrier) and looks where the G is:
- *
- *   parked      it claims the wait: park returns WAKE_SIGNAL
- *   about to    park0 has a full barrier between Wparked and its look at attn: one of them sees the other
- *   running     a kick (preempt.c) interrupts it. In user mode it delivers; in runtime mode rtexit
- *               sees attn, or will be reached
- *   runnable    it comes out of runtime mode by rtexit
- *
- * A G that takes signals clears ATTN_SIGNAL first (a full barrier), then looks at its bits of pending
- * signals: it sees the sender's entry, or the sender sets ATTN_SIGNAL after.
+ * An entry of the process's has an owner (entry.to) once sigdispatch (sigsend.c) has found a G that takes it.
  *
  * siglock is a spin lock, as handlers take it. Others block all signals while they hold it, so that
  * a handler never waits for the thread that it has interrupted.
@@ -193,6 +180,16 @@ sigenqueue(struct g *to, const siginfo_t *info)
 	sigunlockh();
 }
 
+/* Not in a handler. owner: in the process's queue, whose it is to be. */
+void
+sigput(struct g *to, struct g *owner, const siginfo_t *info)
+{
+	uint64_t mask = siglock();
+
+	put(to, owner, info);
+	sigunlock(mask);
+}
+
 static struct sigent *
 takeown(struct g *gp, uint64_t which)
 {
@@ -287,52 +284,22 @@ sigtake(struct g *gp, uint64_t which, siginfo_t *info)
 	return r;
 }
 
-/* ---- giving the process's signals to Gs ---- */
+/* ---- whose the process's signals are to be ---- */
 
-static bool
-takes(struct g *gp, int sig)
+/* Does gp let sig through? */
+bool
+sigtakes(struct g *gp, int sig)
 {
 	return !(load_acquire(&gp->sigmask) & ~sigwaitset(gp) & SIGBIT(sig)) && gp->status != Gidle &&
 	       gp->status != Gdead && !(gp->flags & GF_FOREIGN);
 }
 
-static struct g *
-whotakes(int sig)
-{
-	if(takes(maing, sig))
-		return maing;
-	if(load_acquire(&sigall) & SIGBIT(sig) && load_relaxed(&nsigwaiters) == 0)
-		return NULL;
-	for(struct g *gp = load_acquire(&allgs); gp != NULL; gp = gp->alllink)
-		if(takes(gp, sig))
-			return gp;
-	return NULL;
-}
-
-/* Makes gp look at its signals. Not in a handler. */
-static void
-kick(struct g *gp)
-{
-	uint64_t w;
-	struct m *mp;
-
-	attnset(gp, ATTN_SIGNAL); /* pairs with park0 */
-	if(gp == getg())
-		return;
-	w = load_acquire(&gp->wakeword);
-	if((w & WSTATE) == Wparked){
-		if(!load_relaxed(&gp->nointr))
-			wake(gp, w >> WSEQSHIFT, WAKE_SIGNAL);
-	}else if((mp = load_acquire(&gp->m)) != NULL)
-		preemptm(mp);
-}
-
 /* Assigns what nobody has of sig to gp; false if gp no longer lets it through. */
-static bool
-assign(struct g *gp, int sig)
+bool
+sigassign(struct g *gp, int sig)
 {
 	uint64_t mask = siglock();
-	bool ok = takes(gp, sig);
+	bool ok = sigtakes(gp, sig);
 
 	for(struct sigent *e = procq[sig].head; ok && e != NULL; e = e->next)
 		if(e->to == NULL)
@@ -341,8 +308,9 @@ assign(struct g *gp, int sig)
 	return ok;
 }
 
-static uint64_t
-unassigned(void)
+/* The process's signals that nobody has been given. */
+uint64_t
+sigunassigned(void)
 {
 	uint64_t mask, bits = 0;
 
@@ -360,39 +328,15 @@ unassigned(void)
 	return bits;
 }
 
+/* Takes away from gp what it has been given of `which`; true if there was any. */
 bool
-sigdispatch(struct m *mp)
-{
-	uint32_t w = xchg(&sched.sigwake, 0);
-	bool any = false;
-
-	if(w & SIGWAKE_DUMP)
-		dumpgs(logfd(), "signal");
-	if(!(w & SIGWAKE_SIGNAL))
-		return false;
-	for(uint64_t b = unassigned(); b != 0; b &= b - 1){
-		int sig = __builtin_ctzl(b) + 1;
-		struct g *gp;
-
-		while((gp = whotakes(sig)) != NULL && !assign(gp, sig))
-			;
-		if(gp != NULL){
-			kick(gp);
-			any = true;
-		}
-	}
-	return any;
-}
-
-/* gp does not take `which` any more: what was to be its is somebody else's. */
-void
-sigretarget(struct g *gp, uint64_t which)
+sigunassign(struct g *gp, uint64_t which)
 {
 	uint64_t mask;
 	bool any = false;
 
 	if(!(load_acquire(&procbits) & which))
-		return;
+		return false;
 	mask = siglock();
 	for(uint64_t b = procbits & which; b != 0; b &= b - 1)
 		for(struct sigent *e = procq[__builtin_ctzl(b) + 1].head; e != NULL; e = e->next)
@@ -401,11 +345,10 @@ sigretarget(struct g *gp, uint64_t which)
 				any = true;
 			}
 	sigunlock(mask);
-	if(any){
-		fetch_or(&sched.sigwake, SIGWAKE_SIGNAL);
-		sigdispatch(NULL);
-	}
+	return any;
 }
+
+/* ---- what nobody is to have any more ---- */
 
 void
 sigforget(struct g *gp)
@@ -434,81 +377,6 @@ sigdiscard(int sig)
 	for(struct g *gp = load_acquire(&allgs); gp != NULL; gp = gp->alllink)
 		while((sigpendingfor(gp) & SIGBIT(sig)) && (e = takeown(gp, SIGBIT(sig))) != NULL)
 			entfree(e);
-}
-
-/* ---- sending, among Gs ---- */
-
-static void
-enqueue(struct g *to, struct g *owner, const siginfo_t *info)
-{
-	uint64_t mask = siglock();
-
-	put(to, owner, info);
-	sigunlock(mask);
-}
-
-void
-sigpost(const siginfo_t *info)
-{
-	enqueue(NULL, NULL, info);
-	fetch_or(&sched.sigwake, SIGWAKE_SIGNAL);
-	sysmonwake();
-}
-
-/* POSIX: a signal for oneself is delivered before kill() returns if no other thread could take it. */
-static bool
-sendproc(const siginfo_t *info)
-{
-	int sig = info->si_signo;
-	struct g *to;
-
-	if(!sighandled(sig) || (to = whotakes(sig)) == NULL)
-		return false;
-	enqueue(NULL, to, info);
-	kick(to);
-	if(!takes(to, sig))
-		sigretarget(to, SIGBIT(sig));
-	return true;
-}
-
-bool
-sigsend(struct g *to, const siginfo_t *info)
-{
-	int sig = info->si_signo;
-
-	if(to == NULL)
-		return sendproc(info);
-	if(takes(to, sig) && !sighandled(sig) && !(sigwaitset(to) & SIGBIT(sig)))
-		return sigignored(sig); /* ignored: done; the default action is for all threads and the kernel's */
-	enqueue(to, NULL, info);
-	kick(to);
-	return true;
-}
-
-/* ---- delivery ---- */
-
-bool
-sigdeliver(struct g *gp)
-{
-	uint32_t depth = gp->locks;
-	uint8_t n = gp->nsigintr;
-	struct m *mp;
-	siginfo_t info;
-
-	for(;;){
-		fetch_and(&gp->attn, ~(uint32_t)ATTN_SIGNAL); /* before the look at the queues */
-		if(!sigtake(gp, ~gp->sigmask & ~sigwaitset(gp), &info))
-			return gp->nsigintr == n;
-		/* still in runtime mode, so that the thread is the right one; deliver() turns to user mode for the handler */
-		mp = gp->m;
-		mp->sigreraise = info.si_signo;
-		rawsyscall(SYS_rt_tgsigqueueinfo, sigpid, mp->tid, info.si_signo, &info);
-		if(gp->locks == 0){
-			rtenter(gp); /* the handler has run */
-			gp->locks = depth;
-		}else
-			mp->sigreraise = 0;
-	}
 }
 
 /* In the child of a fork nothing is pending. */

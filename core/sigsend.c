@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sending signals to Gs, and how a G learns of one and delivers it.
+ *
+ * sigdispatch gives each of the process's signals to a G that lets it through (entry.to), the main G
+ * first, and kicks that G. An entry without an owner waits until some G lets it through. A G that
+ * blocks the signal after all, or ends, gives it back (sigretarget).
+ *
+ * How a G learns of a signal. The sender queues, sets ATTN_SIGNAL (a full barrier) and looks where the G is:
+ *
+ *   parked      it claims the wait: park returns WAKE_SIGNAL
+ *   about to    park0 has a full barrier between Wparked and its look at attn: one of them sees the other
+ *   running     a kick (preempt.c) interrupts it. In user mode it delivers; in runtime mode rtexit
+ *               sees attn, or will be reached
+ *   runnable    it comes out of runtime mode by rtexit
+ *
+ * A G that takes signals clears ATTN_SIGNAL first (a full barrier), then looks at its bits of pending
+ * signals: it sees the sender's entry, or the sender sets ATTN_SIGNAL after.
+ */
+#include "sig.h"
+
+/* ---- giving the process's signals to Gs ---- */
+
+static struct g *
+whotakes(int sig)
+{
+	if(sigtakes(maing, sig))
+		return maing;
+	if(load_acquire(&sigall) & SIGBIT(sig) && load_relaxed(&nsigwaiters) == 0)
+		return NULL;
+	for(struct g *gp = load_acquire(&allgs); gp != NULL; gp = gp->alllink)
+		if(sigtakes(gp, sig))
+			return gp;
+	return NULL;
+}
+
+/* Makes gp look at its signals. Not in a handler. */
+static void
+kick(struct g *gp)
+{
+	uint64_t w;
+	struct m *mp;
+
+	attnset(gp, ATTN_SIGNAL); /* pairs with park0 */
+	if(gp == getg())
+		return;
+	w = load_acquire(&gp->wakeword);
+	if((w & WSTATE) == Wparked){
+		if(!load_relaxed(&gp->nointr))
+			wake(gp, w >> WSEQSHIFT, WAKE_SIGNAL);
+	}else if((mp = load_acquire(&gp->m)) != NULL)
+		preemptm(mp);
+}
+
+bool
+sigdispatch(struct m *mp)
+{
+	uint32_t w = xchg(&sched.sigwake, 0);
+	bool any = false;
+
+	if(w & SIGWAKE_DUMP)
+		dumpgs(logfd(), "signal");
+	if(!(w & SIGWAKE_SIGNAL))
+		return false;
+	for(uint64_t b = sigunassigned(); b != 0; b &= b - 1){
+		int sig = __builtin_ctzl(b) + 1;
+		struct g *gp;
+
+		while((gp = whotakes(sig)) != NULL && !sigassign(gp, sig))
+			;
+		if(gp != NULL){
+			kick(gp);
+			any = true;
+		}
+	}
+	return any;
+}
+
+/* gp does not take `which` any more: what was to be its is somebody else's. */
+void
+sigretarget(struct g *gp, uint64_t which)
+{
+	if(sigunassign(gp, which)){
+		fetch_or(&sched.sigwake, SIGWAKE_SIGNAL);
+		sigdispatch(NULL);
+	}
+}
+
+/* ---- sending, among Gs ---- */
+
+void
+sigpost(const siginfo_t *info)
+{
+	sigput(NULL, NULL, info);
+	fetch_or(&sched.sigwake, SIGWAKE_SIGNAL);
+	sysmonwake();
+}
+
+/* POSIX: a signal for oneself is delivered before kill() returns if no other thread could take it. */
+static bool
+sendproc(const siginfo_t *info)
+{
+	int sig = info->si_signo;
+	struct g *to;
+
+	if(!sighandled(sig) || (to = whotakes(sig)) == NULL)
+		return false;
+	sigput(NULL, to, info);
+	kick(to);
+	if(!sigtakes(to, sig))
+		sigretarget(to, SIGBIT(sig));
+	return true;
+}
+
+bool
+sigsend(struct g *to, const siginfo_t *info)
+{
+	int sig = info->si_signo;
+
+	if(to == NULL)
+		return sendproc(info);
+	if(sigtakes(to, sig) && !sighandled(sig) && !(sigwaitset(to) & SIGBIT(sig)))
+		return sigignored(sig); /* ignored: done; the default action is for all threads and the kernel's */
+	sigput(to, NULL, info);
+	kick(to);
+	return true;
+}
+
+/* ---- delivery ---- */
+
+bool
+sigdeliver(struct g *gp)
+{
+	uint32_t depth = gp->locks;
+	uint8_t n = gp->nsigintr;
+	struct m *mp;
+	siginfo_t info;
+
+	for(;;){
+		fetch_and(&gp->attn, ~(uint32_t)ATTN_SIGNAL); /* before the look at the queues */
+		if(!sigtake(gp, ~gp->sigmask & ~sigwaitset(gp), &info))
+			return gp->nsigintr == n;
+		/* still in runtime mode, so that the thread is the right one; sigframe() turns to user mode for the handler */
+		mp = gp->m;
+		mp->sigreraise = info.si_signo;
+		rawsyscall(SYS_rt_tgsigqueueinfo, sigpid, mp->tid, info.si_signo, &info);
+		if(gp->locks == 0){
+			rtenter(gp); /* the handler has run */
+			gp->locks = depth;
+		}else
+			mp->sigreraise = 0;
+	}
+}
