@@ -88,6 +88,30 @@ readdb(void)
 	lay->keydestr = dbfield("_thread_db_pthread_key_struct_destr", OFFSET);
 }
 
+/*
+ * What the donor calls. The symbols are looked up before it starts: dlsym takes ld.so's lock, which the caller of dlopen
+ * has if this is the first thread that a library's constructor makes.
+ */
+static struct {
+	int (*keycreate)(unsigned *, void (*)(void *));
+	int (*setspecific)(unsigned, const void *);
+	int (*keydelete)(unsigned);
+	void (*registercancel)(void *), (*unregistercancel)(void *);
+	int (*cancelstate)(int, int *), (*canceltype)(int, int *);
+} fns;
+
+static void
+readdonorfuncs(void)
+{
+	fns.keycreate = (int (*)(unsigned *, void (*)(void *)))need("pthread_key_create");
+	fns.setspecific = (int (*)(unsigned, const void *))need("pthread_setspecific");
+	fns.keydelete = (int (*)(unsigned))need("pthread_key_delete");
+	fns.registercancel = (void (*)(void *))need("__pthread_register_cancel");
+	fns.unregistercancel = (void (*)(void *))need("__pthread_unregister_cancel");
+	fns.cancelstate = (int (*)(int, int *))need("pthread_setcancelstate");
+	fns.canceltype = (int (*)(int, int *))need("pthread_setcanceltype");
+}
+
 static void
 readfuncs(void)
 {
@@ -230,18 +254,15 @@ findword(const void *tcb, uintptr_t value)
 static void
 findspecificused(uint8_t *tcb)
 {
-	int (*create)(unsigned *, void (*)(void *)) = (int (*)(unsigned *, void (*)(void *)))need("pthread_key_create");
-	int (*set)(unsigned, const void *) = (int (*)(unsigned, const void *))need("pthread_setspecific");
-	int (*delete)(unsigned) = (int (*)(unsigned))need("pthread_key_delete");
 	uint32_t end = lay->specific + lay->nlevel1 * 8, n = 0;
 	unsigned key;
 	bool own;
 
 	if(bad != NULL)
 		return;
-	if(!(own = create(&key, NULL) == 0))
+	if(!(own = fns.keycreate(&key, NULL) == 0))
 		key = 0;
-	if(set(key, lay) != 0){
+	if(fns.setspecific(key, lay) != 0){
 		bad = "thread-specific data";
 		return;
 	}
@@ -250,9 +271,9 @@ findspecificused(uint8_t *tcb)
 			lay->specificused = i;
 			n++;
 		}
-	set(key, NULL);
+	fns.setspecific(key, NULL);
 	if(own)
-		delete(key);
+		fns.keydelete(key);
 	tcb[lay->specificused] = 0;
 	if(n != 1)
 		bad = "thread-specific data";
@@ -261,15 +282,13 @@ findspecificused(uint8_t *tcb)
 static void
 findcleanup(uint8_t *tcb)
 {
-	void (*reg)(void *) = (void (*)(void *))need("__pthread_register_cancel");
-	void (*unreg)(void *) = (void (*)(void *))need("__pthread_unregister_cancel");
 	__pthread_unwind_buf_t buf;
 
 	if(bad != NULL)
 		return;
-	reg(&buf);
+	fns.registercancel(&buf);
 	lay->cleanupjmpbuf = findword(tcb, (uintptr_t)&buf);
-	unreg(&buf);
+	fns.unregistercancel(&buf);
 	if(lay->cleanupjmpbuf == 0)
 		bad = "cleanup_jmp_buf";
 }
@@ -293,20 +312,18 @@ changedbit(const uint8_t *tcb, const uint8_t *copy, uint8_t *bit)
 static void
 findcancel(uint8_t *tcb, uint8_t *copy)
 {
-	int (*state)(int, int *) = (int (*)(int, int *))need("pthread_setcancelstate");
-	int (*type)(int, int *) = (int (*)(int, int *))need("pthread_setcanceltype");
 	int old;
 
 	if(bad != NULL)
 		return;
 	memcpy(copy, tcb, lay->size);
-	state(PTHREAD_CANCEL_DISABLE, &old);
+	fns.cancelstate(PTHREAD_CANCEL_DISABLE, &old);
 	lay->disabledat = changedbit(tcb, copy, &lay->disabledbit);
 	memcpy(copy, tcb, lay->size);
-	type(PTHREAD_CANCEL_ASYNCHRONOUS, &old);
+	fns.canceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old);
 	lay->asyncat = changedbit(tcb, copy, &lay->asyncbit);
-	type(PTHREAD_CANCEL_DEFERRED, &old);
-	state(PTHREAD_CANCEL_ENABLE, &old);
+	fns.canceltype(PTHREAD_CANCEL_DEFERRED, &old);
+	fns.cancelstate(PTHREAD_CANCEL_ENABLE, &old);
 	if(lay->disabledat == 0 || lay->asyncat == 0)
 		bad = "state of cancellation";
 }
@@ -406,6 +423,7 @@ tlscalibrate(const struct tlsops *o, struct tcblayout *l, struct tlscal *c)
 	cal->nreloc = cal->robust0 = cal->robust1 = cal->robusthead = 0;
 	readdb();
 	readfuncs();
+	readdonorfuncs();
 	if(bad == NULL)
 		checklayout();
 	if(bad == NULL)
