@@ -269,7 +269,7 @@ semaready(struct glist *list)
  * are never freed.
  */
 struct semaroot *
-semacancel(struct semawait *w)
+semahold(struct semawait *w)
 {
 	struct semaroot *root;
 
@@ -279,10 +279,18 @@ semacancel(struct semawait *w)
 			return NULL;
 		semalockroot(root);
 		if(load_relaxed(&w->root) == root)
-			break;
+			return root;
 		semaunlock(root);
 	}
-	semadequeue(root, w);
+}
+
+struct semaroot *
+semacancel(struct semawait *w)
+{
+	struct semaroot *root = semahold(w);
+
+	if(root != NULL)
+		semadequeue(root, w);
 	return root;
 }
 

@@ -205,6 +205,8 @@ void semaready(struct glist *list);
 /* semacancel is for the waiter after park has returned another thing than WAKE_READY: it takes its
  * entry off and returns the bucket, locked; or NULL if it is off already. */
 struct semaroot *semacancel(struct semawait *w);
+/* semahold is the same, but leaves the entry on its queue. */
+struct semaroot *semahold(struct semawait *w);
 
 /*
  * semaidle says that nobody waits at key. It takes no lock, and is for wakers that changed a

@@ -52,6 +52,8 @@ struct sigdata {
 	uint64_t waitset;     /* what the G waits for in sigwait and the like; the G writes, atomic */
 	stack_t altstack;     /* as the program has set it; only the G */
 	struct sigframe *calls; /* handlers' frames that interrupted a wrapper's system call, innermost first; only the G */
+	struct semawait *standin; /* in the G's place on a queue while handlers run: shim/cond.c. Made at need, for good */
+	uintptr_t standinsp;  /* where the wait is that uses it; 0: none. Only the G */
 };
 
 static inline uint64_t

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "sema.h"
 #include "sig.h"
 
 enum {
@@ -173,6 +174,19 @@ pushcall(struct g *gp, struct sigframe *f)
 	gp->insyscall = 0;
 }
 
+/* The wait in whose place it is will not go on. */
+static void
+dropstandin(struct g *gp, struct sigdata *d)
+{
+	struct semaroot *root;
+
+	rtenter(gp);
+	d->standinsp = 0;
+	if((root = semacancel(d->standin)) != NULL)
+		semaunlock(root);
+	rtexit(gp);
+}
+
 /* The wrappers' calls whose stack frames lie below sp will not return. */
 void
 sigunwound(struct g *gp, uintptr_t sp)
@@ -183,6 +197,8 @@ sigunwound(struct g *gp, uintptr_t sp)
 	gp->locks = 0; /* a fault may have interrupted the runtime */
 	if(sp < gp->stack.lo || sp >= gp->stack.hi)
 		sp = 0;
+	if(d != NULL && d->standinsp != 0 && d->standinsp < sp)
+		dropstandin(gp, d);
 	while(d != NULL && (f = d->calls) != NULL && f->uc.gregs[REG_RSP] >= gp->stack.lo && f->uc.gregs[REG_RSP] < sp){
 		d->calls = f->up;
 		gp->insyscall = (uint8_t)f->insyscall;

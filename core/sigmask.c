@@ -206,7 +206,7 @@ sigginit(struct g *gp, uint64_t mask)
 	gp->sigclass = (uint8_t)enter(gp->sigmask, self ? self->sigclass : 0);
 	gp->nsig = 0;
 	if(gp->sigdata != NULL)
-		*gp->sigdata = (struct sigdata){.altstack.ss_flags = SS_DISABLE};
+		*gp->sigdata = (struct sigdata){.altstack.ss_flags = SS_DISABLE, .standin = gp->sigdata->standin};
 }
 
 /*
@@ -219,8 +219,8 @@ siggexit(struct g *gp)
 	uint64_t gained;
 	struct m *mp;
 
-	if(gp->sigdata != NULL && gp->sigdata->calls != NULL)
-		sigunwound(gp, gp->stack.hi - 1); /* it ends in a handler */
+	if(gp->sigdata != NULL)
+		sigunwound(gp, gp->stack.hi - 1); /* it may end in a handler */
 	rtenter(gp);
 	mp = gp->m;
 	store_release(&gp->sigmask, ~0ULL);

@@ -17,12 +17,18 @@
  * entry and claims it. A woken waiter never touches the object again, so it may be destroyed
  * as soon as the broadcast that woke everybody has returned.
  *
+ * A signal handler runs in the middle of the wait, without the mutex, and the wait goes on after it, as it does in the kernel. The
+ * G cannot be parked meanwhile, nor may it leave the queue, as a signal would pass it by. So a stand-in takes its place there: it
+ * has no park to claim (seq is 0), and to wake it is to take it off. It is not on the stack, as the handler may
+ * never come back (sigunwound).
+ *
  * Whose wait it is, is decided by the mutex: a mutex that is heddle's can be used in this process only, so all
  * who wait with it do so here, even if the condition variable is process-shared. With a mutex
  * that is libc's (process-shared) and a process-shared condition variable the wait is libc's. To
  * signal one that is process-shared is therefore to signal both here and there.
  */
 #include "mutex.h"
+#include "sig.h"
 
 /* __wrefs */
 enum {
@@ -63,9 +69,13 @@ condwake(pthread_cond_t *c, int n)
 	struct semawait *w;
 	int woken = 0;
 
-	while(woken < n && (w = semafirst(root, (uintptr_t)c)) != NULL)
-		if((gomaxprocs > 1 && w->arg != NULL && mutexadopt(w->arg, root, w)) || semawake(root, w, &list))
+	while(woken < n && (w = semafirst(root, (uintptr_t)c)) != NULL){
+		if(unlikely(w->seq == 0)){
+			semadequeue(root, w); /* a stand-in */
 			woken++;
+		}else if((gomaxprocs > 1 && w->arg != NULL && mutexadopt(w->arg, root, w)) || semawake(root, w, &list))
+			woken++;
+	}
 	condleft(root, c);
 	semaunlock(root);
 	semaready(&list);
@@ -87,36 +97,108 @@ condabort(struct g *gp, pthread_cond_t *c, struct semawait *w)
 		condwake(c, 1); /* that signal was another waiter's */
 }
 
+/* The G's stand-in; NULL without memory, or if it is in use, as this is a handler's own wait. */
+static struct sigdata *
+getstandin(struct g *gp)
+{
+	struct sigdata *d = gp->flags & GF_FOREIGN ? NULL : sigdataof(gp);
+
+	if(d == NULL || d->standinsp != 0)
+		return NULL;
+	if(d->standin == NULL && (d->standin = persistentalloc(sizeof *d->standin, 16)) == NULL)
+		return NULL;
+	d->standinsp = (uintptr_t)__builtin_frame_address(0);
+	return d;
+}
+
+/* Runs the handlers while a stand-in holds e's place. True: the wait goes on. False: it has been signalled, or gp is cancelled. */
+static bool
+standby(struct g *gp, pthread_cond_t *c, struct semawait *e, struct semaroot *root, struct sigdata *d)
+{
+	struct semawait *s = d->standin;
+	bool on = false;
+
+	semawaitinit(s, gp, (uintptr_t)c);
+	s->seq = 0;
+	semadequeue(root, e);
+	semaenqueue(root, s, true);
+	semaunlock(root);
+	runhandlers(gp);
+	if((root = semacancel(s)) != NULL){
+		on = !(load_relaxed(&gp->attn) & ATTN_CANCEL);
+		if(on){
+			e->seq = parkprep(gp);
+			semaenqueue(root, e, true);
+		}else{
+			condleft(root, c);
+		}
+		semaunlock(root);
+	}
+	d->standinsp = 0;
+	return on;
+}
+
+/* A signal or a cancellation has ended gp's sleep. True: handlers have run, and the wait goes on. */
+static bool
+condintr(struct g *gp, pthread_cond_t *c, struct semawait *e)
+{
+	bool moved = e->flags & SW_MOVED, cancel = load_relaxed(&gp->attn) & ATTN_CANCEL;
+	struct sigdata *d = moved || cancel ? NULL : getstandin(gp);
+	struct semaroot *root = semahold(e);
+
+	if(root != NULL && d != NULL && !(e->flags & SW_MOVED))
+		return standby(gp, c, e, root, d);
+	if(root != NULL){
+		semadequeue(root, e);
+		if(!(e->flags & SW_MOVED))
+			condleft(root, c);
+		semaunlock(root);
+	}
+	if(d != NULL)
+		d->standinsp = 0;
+	runhandlers(gp);
+	return false;
+}
+
 /*
- * condsleep parks the waiter, and takes its entry back if no signal did. It returns ETIMEDOUT, EINTR or 0;
- * *w is the entry if it was woken as a waiter of the mutex, else NULL.
+ * condsleep parks the waiter, and takes its entry back if no signal did. It returns ETIMEDOUT, EINTR for what may be a
+ * cancellation, or 0; *w is the entry if it was woken as a waiter of the mutex, else NULL.
  */
 static int
 condsleep(struct g *gp, pthread_cond_t *c, struct deadline *d, struct semawait **w)
 {
 	struct semaroot *root;
 	struct semawait *e = *w;
-	enum wakewhy why = semasleepcancel(gp, Wcond, c, d);
+	enum wakewhy why;
 
-	if(why == WAKE_READY){
-		if(!(e->flags & SW_MOVED))
+	for(;;){
+		why = semasleepcancel(gp, Wcond, c, d);
+		if(why == WAKE_SIGNAL){
+			if(condintr(gp, c, e))
+				continue;
 			*w = NULL;
-		return 0;
+			return e->flags & SW_MOVED ? 0 : EINTR;
+		}
+		if(why == WAKE_READY){
+			if(!(e->flags & SW_MOVED))
+				*w = NULL;
+			return 0;
+		}
+		if((root = semahold(e)) != NULL && !(e->flags & SW_MOVED) && !deadlinepast(d)){
+			e->seq = parkprep(gp);
+			semaunlock(root);
+			continue;
+		}
+		if(root != NULL){
+			semadequeue(root, e);
+			if(!(e->flags & SW_MOVED))
+				condleft(root, c);
+			semaunlock(root);
+		}
+		*w = NULL;
+		/* moved: signalled before its time was up */
+		return e->flags & SW_MOVED || !deadlinepast(d) ? 0 : ETIMEDOUT;
 	}
-	*w = NULL;
-	if((root = semacancel(e)) != NULL){
-		if(!(e->flags & SW_MOVED))
-			condleft(root, c);
-		semaunlock(root);
-	}
-	if(why == WAKE_SIGNAL){
-		/* Handlers run without the mutex. The caller sees a spurious wake-up. */
-		runhandlers(gp);
-		return e->flags & SW_MOVED ? 0 : EINTR;
-	}
-	if(e->flags & SW_MOVED)
-		return 0; /* signalled before its time was up */
-	return deadlinepast(d) ? ETIMEDOUT : 0;
 }
 
 /* condwait: d->when is set, or d is NULL. */
