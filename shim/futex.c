@@ -361,8 +361,10 @@ othercall(struct g *gp, long n, long a, long b, long c, long d, long e, long f)
 {
 	long r;
 
-	if(sigsyscall(n, a, b, c, &r))
+	if(sigsyscall(n, a, b, c, &r) || !tidsyscall(n, &a, &b, &r))
 		return r;
+	if(n == SYS_prctl)
+		return prctl((int)a, b, c, d, e);
 	return blockingcall(gp, libc.syscall(n, a, b, c, d, e, f));
 }
 
@@ -382,13 +384,14 @@ syscall_(long n, long a, long b, long c, long d, long e, long f)
 		return futexcall(gp, a, b, c, d, e, f);
 	case SYS_sched_yield:
 		return sched_yield();
+	case SYS_gettid:
+		return gettid();
 	case SYS_vfork:
 	case SYS_clone:
 	case SYS_clone3:
 	case SYS_exit:
 	case SYS_exit_group:
 	case SYS_rt_sigreturn:
-	case SYS_gettid:
 	case SYS_getpid:
 	case SYS_getcpu:
 	case SYS_clock_gettime:

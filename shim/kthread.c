@@ -17,8 +17,7 @@
 
 #include "thread.h"
 
-/* own locks the current G, if there is one, to its M for good. */
-static void
+void
 own(void)
 {
 	struct g *gp = getg();
@@ -32,7 +31,7 @@ own(void)
 	rtexit(gp);
 }
 
-static int
+int
 refuse(const char *what)
 {
 	static uint32_t said;
@@ -211,8 +210,8 @@ pthread_setschedprio(pthread_t th, int prio)
 }
 
 /*
- * A G's CPU time is not counted. The caller's clock is that of the kernel thread it is on; of
- * another thread without one of its own the process's is given, the nearest that there is.
+ * A G's CPU time is not counted, a kernel thread's is: who asks for a clock of its own, which others may read, gets one
+ * with a kernel thread. Of another thread without one the process's is given, the nearest that there is.
  */
 EXPORT int
 pthread_getcpuclockid(pthread_t th, clockid_t *clock)
@@ -222,10 +221,9 @@ pthread_getcpuclockid(pthread_t th, clockid_t *clock)
 
 	if(gp == NULL)
 		return libc.pthread_getcpuclockid(th, clock);
-	mp = load_relaxed(&gp->lockedm);
 	if(gp == getg())
-		*clock = CLOCK_THREAD_CPUTIME_ID;
-	else if(mp != NULL)
+		own();
+	if((mp = load_relaxed(&gp->lockedm)) != NULL)
 		*clock = (clockid_t)(~(unsigned)mp->tid << 3 | 6); /* as the kernel encodes it */
 	else
 		*clock = CLOCK_PROCESS_CPUTIME_ID;
@@ -234,10 +232,7 @@ pthread_getcpuclockid(pthread_t th, clockid_t *clock)
 
 /* ---- by thread id ---- */
 
-#define REFUSED INT_MIN
-
-/* The kernel's id for one that the program has: 0 the caller itself, a G's, or the kernel's own. REFUSED: EPERM. */
-static pid_t
+pid_t
 kernelid(pid_t id, bool change)
 {
 	struct g *self = getg(), *gp;
@@ -251,15 +246,15 @@ kernelid(pid_t id, bool change)
 	if(!change)
 		return (pid_t)askthread(gp);
 	tid = ownthread(gp);
-	return tid < 0 ? REFUSED : (pid_t)tid;
+	return tid < 0 ? NOTHREAD : (pid_t)tid;
 }
 
 #define CHANGE(name, pid, call)                       \
 	({                                            \
 		pid_t tid = kernelid(pid, true);      \
-		if(tid == REFUSED)                    \
+		if(tid == NOTHREAD)                    \
 			errno = refuse(name);         \
-		tid == REFUSED ? -1 : (call);         \
+		tid == NOTHREAD ? -1 : (call);         \
 	})
 
 EXPORT int

@@ -111,5 +111,17 @@ struct kstart {
 void kstartparse(struct kstart *, const pthread_attr_t *);
 void kstartinherit(struct kstart *, struct g *creator);
 int kstartapply(const struct kstart *); /* on the new thread, in runtime mode */
+/* own locks the current G, if there is one, to its M for good. */
+void own(void);
+/* The kernel's id for one that the program has: 0 the caller itself, a G's, or the kernel's own. With change, of a thread of which
+ * something is to be changed: NOTHREAD if it is another G without a kernel thread of its own; what refuse says is then the errno. */
+pid_t kernelid(pid_t id, bool change);
+int refuse(const char *what);
+#define NOTHREAD INT_MIN
+
+/* ---- bynumber.c ---- */
+
+/* tidsyscall prepares system call n, with its first two arguments *a and *b. False: it must not be made, *r and errno are its result. */
+bool tidsyscall(long n, long *a, long *b, long *r);
 
 #endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * syscall(2) for calls about a kernel thread: those that name one by its id, and those that change the caller's.
+ *
+ * The id that a program has of a thread is the G's, from gettid() and from SYS_gettid alike; it becomes the kernel's
+ * here. What is changed is the kernel thread of a G that is locked to it (kthread.c), as by libc's functions. Some of libc's
+ * change the whole process where the call of the same name changes one thread (setuid, setgid, setgroups): by
+ * number a program means the thread.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <sys/resource.h>
+
+#include "thread.h"
+
+enum { IOPRIO_WHO_PROCESS = 1 };
+
+/* Replaces the id *tid by the kernel's. False, with errno: another thread's state, which cannot be changed. */
+static bool
+translate(long *tid, bool change)
+{
+	pid_t id = kernelid((pid_t)*tid, change);
+
+	if(id == NOTHREAD){
+		errno = refuse("a system call");
+		return false;
+	}
+	*tid = id;
+	return true;
+}
+
+bool
+tidsyscall(long n, long *a, long *b, long *r)
+{
+	*r = -1;
+	switch(n){
+	case SYS_sched_getaffinity:
+	case SYS_sched_getscheduler:
+	case SYS_sched_getparam:
+	case SYS_sched_getattr:
+	case SYS_sched_rr_get_interval:
+		return translate(a, false);
+	case SYS_sched_setaffinity:
+	case SYS_sched_setscheduler:
+	case SYS_sched_setparam:
+	case SYS_sched_setattr:
+		return translate(a, true);
+	case SYS_getpriority:
+		return *a != PRIO_PROCESS || translate(b, false);
+	case SYS_setpriority:
+		return *a != PRIO_PROCESS || translate(b, true);
+	case SYS_ioprio_get:
+		return *a != IOPRIO_WHO_PROCESS || translate(b, false);
+	case SYS_ioprio_set:
+		return *a != IOPRIO_WHO_PROCESS || translate(b, true);
+	case SYS_setuid:
+	case SYS_setgid:
+	case SYS_setreuid:
+	case SYS_setregid:
+	case SYS_setresuid:
+	case SYS_setresgid:
+	case SYS_setgroups:
+	case SYS_setfsuid:
+	case SYS_setfsgid:
+	case SYS_capset:
+	case SYS_unshare:
+	case SYS_setns:
+	case SYS_set_mempolicy:
+	case SYS_seccomp:
+	case SYS_set_robust_list:
+		own();
+		return true;
+	}
+	return true;
+}
