@@ -31,6 +31,22 @@ flock(int fd, int op)
 	return (int)ioreturn(r);
 }
 
+EXPORT void
+sync(void)
+{
+	struct g *gp = getg();
+
+	if(gp == NULL){
+		libc.sync();
+		return;
+	}
+	rtenter(gp);
+	entersyscall(gp);
+	libc.sync();
+	exitsyscall(gp);
+	rtexit(gp);
+}
+
 /* ---- children ---- */
 
 static pid_t

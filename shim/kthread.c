@@ -367,6 +367,23 @@ capset(void *header, const void *data)
 	return libc.capset(header, data);
 }
 
+/* A tracer is a kernel thread: no other of the process may command what it traces. */
+EXPORT long
+ptrace(enum __ptrace_request req, ...)
+{
+	pid_t pid;
+	void *addr, *data;
+	va_list ap;
+
+	va_start(ap, req);
+	pid = va_arg(ap, pid_t);
+	addr = va_arg(ap, void *);
+	data = va_arg(ap, void *);
+	va_end(ap);
+	own();
+	return libc.ptrace(req, pid, addr, data);
+}
+
 /* Operations of prctl that change the kernel thread, not the process. */
 static bool
 ofkernelthread(int op)

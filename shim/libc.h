@@ -10,10 +10,12 @@
 #ifndef HEDDLE_LIBC_H
 #define HEDDLE_LIBC_H
 
+#include <aio.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <mqueue.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -29,16 +31,22 @@
 #include <sys/fsuid.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/msg.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/swap.h>
 #include <sys/timerfd.h>
 #include <sys/types.h>
 #include <sys/uio.h>
