@@ -6,12 +6,18 @@
  * here. What is changed is the kernel thread of a G that is locked to it (kthread.c), as by libc's functions. Some of libc's
  * change the whole process where the call of the same name changes one thread (setuid, setgid, setgroups): by
  * number a program means the thread.
+ *
+ * set_tid_address(2) is the G's as well: the word is cleared, and waiters are woken, when the G ends, not an M.
  */
 #include <errno.h>
 #include <limits.h>
 #include <sys/resource.h>
 
+#include "sync.h"
 #include "thread.h"
+
+/* Where the end of this thread is to be told: set_tid_address(2). NULL: in its TCB, where libc clears it. */
+static __thread int *cleartid __attribute__((tls_model("initial-exec")));
 
 enum { IOPRIO_WHO_PROCESS = 1 };
 
@@ -27,6 +33,25 @@ translate(long *tid, bool change)
 	}
 	*tid = id;
 	return true;
+}
+
+void *
+tidaddress(struct g *gp)
+{
+	return cleartid != NULL ? (void *)cleartid : &tcbword(gp, tcblayout.tid, uint32_t);
+}
+
+/* What the kernel does at the end of a thread. */
+void
+tidexit(void)
+{
+	static const int zero;
+
+	if(likely(cleartid == NULL))
+		return;
+	if(trycopy(cleartid, &zero, sizeof zero) == 0)
+		syscall(SYS_futex, cleartid, FUTEX_WAKE, 1, NULL, NULL, 0);
+	cleartid = NULL;
 }
 
 bool
@@ -53,6 +78,10 @@ tidsyscall(long n, long *a, long *b, long *r)
 		return *a != IOPRIO_WHO_PROCESS || translate(b, false);
 	case SYS_ioprio_set:
 		return *a != IOPRIO_WHO_PROCESS || translate(b, true);
+	case SYS_set_tid_address:
+		cleartid = (int *)*a;
+		*r = gettid();
+		return false;
 	case SYS_setuid:
 	case SYS_setgid:
 	case SYS_setreuid:

@@ -81,6 +81,7 @@ threadexit(struct g *gp)
 	tcbword(gp, tcblayout.cancelhandling, uint32_t) |= TCB_EXITING;
 	if(!rtready || last(gp))
 		exit(0); /* the last thread, also that of a fork's child */
+	tidexit();
 	siggexit(gp); /* a signal for the process goes to another thread */
 	robustexit(gp);
 	if(!(gp->flags & GF_MAIN)){

@@ -429,6 +429,14 @@ prctl(int op, ...)
 		memcpy((void *)a, gp->name, sizeof gp->name);
 		return 0;
 	}
+	if(op == PR_GET_TID_ADDRESS){
+		void *at = tidaddress(gp);
+
+		if(trycopy((void *)a, &at, sizeof at) == 0)
+			return 0;
+		errno = EFAULT;
+		return -1;
+	}
 	if(ofkernelthread(op))
 		own();
 	return libc.prctl(op, a, b, c, d);
