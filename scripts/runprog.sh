@@ -72,7 +72,7 @@ build() {
 	local src=$1 name out flags
 	name=$(basename "${src%.*}")
 	out=$bin/$name
-	[ "$out" -nt "$src" ] && [ "$out" -nt tests/prog/prog.h ] && return 0
+	[ -e "$out" ] && [ -z "$(find tests/prog -maxdepth 1 \( -name "*.h" -o -path "$src" \) -newer "$out")" ] && return 0
 	flags=$(directive build "$src")
 	case $src in
 	*.c)	$CC -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-infinite-recursion -pthread -o "$out" "$src" $flags ;;
