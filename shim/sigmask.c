@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Masks, and waiting for signals.
- *
- * A set of the program's has 1024 bits; the kernel reads and writes the first 64, and so do we: a
- * program may have room for no more.
  */
 #include <errno.h>
-#include <setjmp.h>
 #include <string.h>
 
 #include "fd.h"
-#include "sig.h"
+#include "setmask.h"
 #include "thread.h"
-
-static uint64_t
-maskof(const sigset_t *set)
-{
-	uint64_t mask;
-
-	memcpy(&mask, set, sizeof mask);
-	return mask;
-}
 
 static void
 setof(sigset_t *set, uint64_t mask)
@@ -28,7 +15,7 @@ setof(sigset_t *set, uint64_t mask)
 	memcpy(set, &mask, sizeof mask);
 }
 
-static void
+void
 setmask(struct g *gp, uint64_t mask)
 {
 	if((mask & ~SIGNEVER) == gp->sigmask)
@@ -310,64 +297,4 @@ sigwait(const sigset_t *set, int *sig)
 		return -r;
 	*sig = r;
 	return 0;
-}
-
-/* ---- jumps that restore the mask ---- */
-
-/* In a jmp_buf libc keeps the stack pointer in a form that is no address: rotated, and combined with a secret in the TCB. */
-static uintptr_t
-demangle(uintptr_t v)
-{
-	uintptr_t guard;
-
-	__asm__("movq %%fs:0x30, %0" : "=r"(guard));
-	return (v >> 17 | v << 47) ^ guard;
-}
-
-static void
-unwound(struct __jmp_buf_tag *env)
-{
-	struct g *gp = getg();
-
-	if(gp == NULL)
-		return;
-	sigunwound(gp, demangle((uintptr_t)env->__jmpbuf[6]));
-	if(env->__mask_was_saved)
-		setmask(gp, maskof((const sigset_t *)&env->__saved_mask));
-}
-
-EXPORT void
-longjmp(struct __jmp_buf_tag env[1], int val)
-{
-	unwound(env);
-	libc.longjmp(env, val);
-	__builtin_unreachable();
-}
-
-EXPORT void
-_longjmp(struct __jmp_buf_tag env[1], int val)
-{
-	unwound(env);
-	libc._longjmp(env, val);
-	__builtin_unreachable();
-}
-
-EXPORT void
-siglongjmp(struct __jmp_buf_tag env[1], int val)
-{
-	unwound(env);
-	libc.siglongjmp(env, val);
-	__builtin_unreachable();
-}
-
-EXPORT void
-__longjmp_chk(struct __jmp_buf_tag env[1], int val)
-{
-	struct g *gp = getg();
-
-	unwound(env);
-	if(gp != NULL && sigonalt(gp))
-		libc.longjmp(env, val); /* the check asks the kernel, which knows another alternate stack */
-	libc.__longjmp_chk(env, val);
-	__builtin_unreachable();
 }

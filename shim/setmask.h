@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sets of signals, between the program and the runtime.
+ *
+ * A set of the program's has 1024 bits; the kernel reads and writes the first 64, and so do we: a
+ * program may have room for no more.
+ */
+#ifndef HEDDLE_SETMASK_H
+#define HEDDLE_SETMASK_H
+
+#include <string.h>
+
+#include "sig.h"
+
+static inline uint64_t
+maskof(const void *set)
+{
+	uint64_t mask;
+
+	memcpy(&mask, set, sizeof mask);
+	return mask;
+}
+
+/* setmask sets the mask of the current G, in user mode, and delivers what it lets through. */
+void setmask(struct g *gp, uint64_t mask);
+
+#endif
