@@ -332,6 +332,8 @@ struct p {
 	uint32_t runnextrun;   /* runnext Gs run in a row; owner */
 	uint32_t yields;       /* calls of gosched; owner */
 	uint32_t fairtick;     /* schedtick of the last look at the global queue first; owner */
+	uint32_t looptick;     /* schedtick when an event loop was first seen to keep others waiting, shim/epoll.c; owner */
+	int64_t loopsince;     /* and the time */
 	uint64_t npollpark;    /* waits on descriptors begun here, netpoll.c; owner writes, atomic reads */
 	uint64_t nexec, nsteal; /* statistics; owner writes */
 

@@ -14,6 +14,8 @@
  */
 #include "fd.h"
 
+static const int64_t LOOPSLICE = 3 * MSEC / 2;
+
 struct epcall {
 	struct g *gp;
 	int ep, n;
@@ -93,6 +95,27 @@ epcall(struct epcall *c, int ms)
 	return r;
 }
 
+/*
+ * An event loop under load always finds events, and would go on until sysmon's slice ends; where the program has a
+ * few loops and the kernel would let each run for two or three milliseconds, the last one's clients would notice. Between
+ * two rounds nothing is half done: the best moment to let the others have their turn. Runtime mode.
+ */
+static void
+loopslice(struct g *gp)
+{
+	struct p *pp = gp->m->p;
+	int64_t now;
+
+	if(handoffquiet(gp))
+		return;
+	now = nanotime();
+	if(pp->looptick != pp->schedtick){
+		pp->looptick = pp->schedtick;
+		pp->loopsince = now;
+	}else if(now - pp->loopsince >= LOOPSLICE)
+		gopreempt();
+}
+
 static int
 doepoll(struct g *gp, int ep, struct epoll_event *ev, int n, int64_t timeout, int ms)
 {
@@ -102,6 +125,7 @@ doepoll(struct g *gp, int ep, struct epoll_event *ev, int n, int64_t timeout, in
 	cancelpoint(gp);
 	rtenter(gp);
 	r = timeout == 0 ? rawsyscall(SYS_epoll_wait, ep, ev, n, 0) : epcall(&c, ms);
+	loopslice(gp);
 	rtexit(gp);
 	return (int)ioreturn(r);
 }
