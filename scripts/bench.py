@@ -10,6 +10,7 @@ time of the measured process, which other work on the machine disturbs least.
 """
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -77,9 +78,9 @@ class Bench:
         return [os.path.join(self.directory, args[0])] + args[1:]
 
     def run(self, case, runtime):
-        args = self.command(case.commands[runtime])
         if case.connections:
-            return self.run_server(case, runtime, args)
+            return self.run_server(case, runtime)
+        args = self.command(case.commands[runtime])
         try:
             done = subprocess.run(args, env=self.environment(runtime), preexec_fn=pinned(self.cpu),
                                   stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=case.timeout)
@@ -90,21 +91,31 @@ class Bench:
             raise Failed(ending(done.returncode, done.stderr))
         return [(case.rename.get(m, m), value, unit) for m, value, unit in parse(done.stdout)]
 
-    def run_server(self, case, runtime, args):
-        port = free_port()
-        with tempfile.TemporaryFile("w+") as stderr, \
-             subprocess.Popen(args + [str(port)], env=self.environment(runtime), preexec_fn=pinned(self.cpu),
-                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr) as server:
+    def run_server(self, case, runtime):
+        port, behind = free_port(), free_port()
+        with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile("w+") as stderr, \
+             contextlib.ExitStack() as running:
+            env = self.environment(runtime)
+            if case.server is None:
+                args = self.command(case.commands[runtime]) + [str(port)]
+            else:
+                args = case.server.start(directory, port, behind)
+                if case.server.start_behind is not None:
+                    other = case.server.start_behind(directory, behind)
+                    running.enter_context(serving(other, os.environ, self.load_cpu, subprocess.DEVNULL))
+                    await_listener(behind)
+            server = running.enter_context(serving(args, env, self.cpu, stderr))
             try:
                 load = subprocess.run(
-                    self.command(["load", str(port), str(case.connections), str(case.requests), str(server.pid)]),
+                    self.command(["load", str(port), str(case.connections), str(case.requests), str(server.pid),
+                                  case.server.protocol if case.server else "echo"]),
                     preexec_fn=pinned(self.load_cpu), stdin=subprocess.DEVNULL, capture_output=True, text=True,
                     timeout=case.timeout)
             except subprocess.TimeoutExpired as e:
                 raise Failed(f"load generator: no end after {case.timeout} s") from e
             finally:
                 died = server.poll()
-                server.kill()
+                running.close()
             stderr.seek(0)
             said = stderr.read()
         check_preloaded(said)
@@ -112,7 +123,19 @@ class Bench:
             raise Failed("server: " + ending(died, said))
         if load.returncode != 0:
             raise Failed("load generator: " + ending(load.returncode, load.stderr))
-        return [(f"echo:{case.connections}:{m}", value, unit) for m, value, unit in parse(load.stdout)]
+        what = f"server:{case.server.name}" if case.server else f"echo:{case.connections}"
+        return [(f"{what}:{m}", value, unit) for m, value, unit in parse(load.stdout)]
+
+
+@contextlib.contextmanager
+def serving(args, env, cpu, stderr):
+    """A server while it runs; it is killed at the end."""
+    with subprocess.Popen(args, env=env, preexec_fn=pinned(cpu), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=stderr) as server:
+        try:
+            yield server
+        finally:
+            server.kill()
 
 
 def free_port():
@@ -121,6 +144,17 @@ def free_port():
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def await_listener(port):
+    """Wait until somebody listens there."""
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except ConnectionRefusedError:
+            time.sleep(0.1)
+    raise Failed(f"no server on port {port}")
 
 
 def available_kib():
@@ -289,6 +323,8 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # so that servers are ended on the way out
     rounds = args.rounds or (1 if args.quick else 5)
+    for why in bench_cases.missing_servers(groups):
+        print(f"bench: skipped: {why}")
     cases = bench_cases.cases(groups, bench_cases.Settings(args.quick, connections, library))
     load_before = os.getloadavg()[0]
     if load_before > 1:

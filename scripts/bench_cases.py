@@ -4,6 +4,8 @@
 import dataclasses
 import os
 
+from bench_servers import SERVERS
+
 
 @dataclasses.dataclass
 class Runtime:
@@ -30,6 +32,7 @@ class Case:
     rename: dict = dataclasses.field(default_factory=dict)
     connections: int = 0    # not 0: a server, to be measured under load
     requests: int = 0
+    server: object = None   # one of bench_servers.SERVERS; then commands only says for which runtimes
     needs_kib: int = 0      # skip when less memory is available
 
 
@@ -40,7 +43,7 @@ class Settings:
     library: str
 
 
-GROUPS = ["micro", "parked", "echo", "handoff", "hog", "sleep", "startup"]
+GROUPS = ["micro", "parked", "echo", "handoff", "hog", "sleep", "startup", "servers"]
 
 
 def runtimes(library):
@@ -129,9 +132,21 @@ def startup_cases(s):
     yield Case("startup", "true", {"native": ["startup", runs, s.library, "true"]})
 
 
+def server_cases(s):
+    for server in SERVERS:
+        if not server.missing():
+            yield Case("servers", server.name, on_threads(), timeout=90, server=server, connections=100,
+                       requests=100000 if s.quick else 300000)
+
+
+def missing_servers(groups):
+    """Why which servers are left out."""
+    return [s.missing() for s in SERVERS if s.missing()] if "servers" in groups else []
+
+
 def cases(groups, settings):
     make = {"micro": micro_cases, "parked": parked_cases, "echo": echo_cases, "handoff": handoff_cases,
-            "hog": hog_cases, "sleep": sleep_cases, "startup": startup_cases}
+            "hog": hog_cases, "sleep": sleep_cases, "startup": startup_cases, "servers": server_cases}
     return [case for g in groups for case in make[g](settings)]
 
 
