@@ -1,4 +1,4 @@
-# heddle: see README.md. Targets: all check demo bench soak asan tsan install uninstall clean. V=1 shows commands.
+# heddle: see README.md. Targets: all check conformance demo bench soak asan tsan install uninstall clean. V=1 shows commands.
 CC      ?= gcc
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
@@ -102,6 +102,11 @@ soak: all
 	$(Q)i=0; while [ $$i -lt $(ROUNDS) ]; do i=$$((i + 1)); echo "round $$i of $(ROUNDS)"; \
 	  TEST_SCALE=$(SOAK_SCALE) BUILD=$(BUILD) scripts/runprog.sh -p "1 2 4 16" -t 600 $(SOAK) || exit 1; done
 
+# Suites that others wrote, natively and under heddle: SUITES="glibc python redis memcached stressng" ONLY=regex NATIVE=1
+# JOBS=n, work below CONFORMANCE_DIR. As root on Debian 12; fetches their sources. See tests/conformance/conformance.py.
+conformance: all
+	$(Q)BUILD=$(BUILD) tests/conformance/conformance.py
+
 deps:
 	$(Q)scripts/deps.sh
 
@@ -174,5 +179,5 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all always asan tsan demo check check-unit check-prog soak deps bench bench-programs install uninstall clean
+.PHONY: all always asan tsan demo check conformance check-unit check-prog soak deps bench bench-programs install uninstall clean
 -include $(CHECK_BIN:=.d) $(CORE_O:.o=.d) $(SHIM_O:.o=.d) $(ASM_O:.o=.d) $(CMD_O:.o=.d)

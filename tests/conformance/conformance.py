@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""conformance.py: test suites that others wrote, natively and under heddle.
+
+    make conformance [SUITES="glibc python redis memcached stressng"] [ONLY=REGEX] [NATIVE=1] [JOBS=N]
+
+Fetches the suites from Debian (packages, and source packages below the folder CONFORMANCE_DIR, build/conformance),
+builds them and runs them under libheddle.so. Needs root, for the packages and the namespaces that the suites run in.
+
+What passes natively is recorded in passes/SUITE.txt: rows that passed in three runs of three on Debian 12. NATIVE=1 runs
+the suite natively as well, and takes what passes both times. A row that passes natively and does not under heddle is
+run again alone, under heddle and natively; what fails there natively too is not counted, and what passes under heddle
+the second time is listed as such and does count as a failure.
+
+HEDDLE, HEDDLE_MAXPROCS and TSCALE (a factor for the time limits) are heeded; HEDDLE_LIB names another library.
+Exit status 1 if anything fails. Results and the tests' output: CONFORMANCE_DIR/results/SUITE.
+"""
+import importlib, os, re, subprocess, sys, time
+from common import HERE, TOP, Run, Work, load
+
+ALL = 'glibc python redis memcached stressng'
+E = os.environ
+TOOLS = ('/usr/bin/unshare:util-linux /usr/sbin/ip:iproute2 /usr/bin/dpkg-source:dpkg-dev '
+         '/usr/bin/make:make /usr/bin/gcc:gcc /usr/bin/g++:g++')
+
+
+def suite(name):
+    return importlib.import_module('suite_' + name)
+
+
+def fetch(w, package):
+    """Gets and unpacks a Debian source package, with lists of sources of our own: apt's stay as they are."""
+    if w.tree(package):
+        return
+    apt = w.folder('apt')
+    for d in ('lists/partial', 'cache/archives/partial', 'parts'):
+        w.folder('apt/' + d)
+    with open(apt + '/parts/src.sources', 'w') as f:
+        f.write(sources())
+    get = ['apt-get', '-qq', '-o', 'Dir::Etc::sourcelist=/dev/null', '-o', f'Dir::Etc::sourceparts={apt}/parts',
+           '-o', f'Dir::State::lists={apt}/lists', '-o', 'Dir::Cache::pkgcache=', '-o', 'Dir::Cache::srcpkgcache=',
+           '-o', 'APT::Sandbox::User=root']
+    subprocess.run(get + ['update'], cwd=w.src, check=True)
+    subprocess.run(get + ['source', '--download-only', package], cwd=w.src, check=True)
+    dsc = next(f for f in os.listdir(w.src) if f.startswith(package + '_') and f.endswith('.dsc'))
+    version = re.match(r'(?:\d+:)?([\d.]+)', dsc[len(package) + 1:])[1]
+    subprocess.run(['dpkg-source', '-x', dsc, f'{package}-{version}'], cwd=w.src, check=True, stdout=subprocess.DEVNULL)
+
+
+def sources():
+    """Debian's own archive, as this machine names it, for source packages."""
+    uri, name = 'http://deb.debian.org/debian', 'bookworm'
+    with open('/etc/os-release') as f:
+        name = (re.search(r'^VERSION_CODENAME=(\w+)', f.read(), re.M) or [0, name])[1]
+    for path in ('/etc/apt/sources.list', '/etc/apt/sources.list.d/debian.sources'):
+        if os.path.exists(path):
+            with open(path) as f:
+                found = re.search(r'^(?:deb (?:\[.*?\] )?|URIs: *)(https?://\S+/debian/?)\s', f.read(), re.M)
+            uri = found[1] if found else uri
+    return (f'Types: deb-src\nURIs: {uri}\nSuites: {name} {name}-updates\nComponents: main\n\n'
+            f'Types: deb-src\nURIs: {uri.rstrip("/")}-security\nSuites: {name}-security\nComponents: main\n')
+
+
+def setup(name, top):
+    s = suite(name)
+    subprocess.run([TOP + '/scripts/deps.sh', *TOOLS.split(), *s.packages.split()], check=True)
+    w = Work(name, top)
+    if s.source:
+        fetch(w, s.source)
+    s.setup(w)
+    return w
+
+
+def run(w, tag, preload, only, jobs):
+    """Runs a suite in namespaces of its own, by this program again, and returns its rows."""
+    subprocess.run([HERE + '/ns.sh', sys.executable, __file__, '--inside', w.suite, w.top, tag, preload or '', only or '',
+                    str(jobs)], check=True)
+    return load(w.results(tag))
+
+
+def inside(name, top, tag, preload, only, jobs):
+    w = Work(name, top)
+    r = Run(w, tag, preload, only, int(jobs))
+    suite(name).run(w, r)
+    r.save()
+
+
+def judge(w, lib, only, jobs):
+    """Runs a suite. Returns (rows that pass natively, those that fail under heddle, those that failed once, seconds)."""
+    s, begin = suite(w.suite), time.time()
+    want = set(load_list(w.suite))
+    if E.get('NATIVE'):
+        native = run(w, 'native', None, only, jobs)
+        want = {r for r in want if native.get(r) == 'PASS'}
+    got = run(w, 'heddle', lib, only, jobs)
+    if only:
+        want &= set(got)
+    bad = {r: got.get(r, 'NOT RUN') for r in want if got.get(r) != 'PASS'}
+    once = {}
+    if bad:
+        again = '|'.join(sorted({s.unit(r) for r in bad}))
+        second = run(w, 'heddle.again', lib, again, 1)
+        native = run(w, 'native.again', None, again, 1)
+        for r in list(bad):
+            if native.get(r) != 'PASS':
+                print(f'note: {w.suite} {r} fails natively here as well: {native.get(r, "NOT RUN")}')
+                del bad[r]
+                want.discard(r)
+            elif second.get(r) == 'PASS':
+                once[r] = bad.pop(r)
+    return want, bad, once, time.time() - begin
+
+
+def load_list(name):
+    with open(f'{HERE}/passes/{name}.txt') as f:
+        return f.read().split()
+
+
+def main():
+    if os.geteuid() != 0:
+        sys.exit('conformance: needs root')
+    build = os.path.realpath(E.get('BUILD') or TOP + '/build')
+    top = E.get('CONFORMANCE_DIR') or build + '/conformance'
+    lib = os.path.realpath(E.get('HEDDLE_LIB') or build + '/libheddle.so')
+    jobs = int(E.get('JOBS') or os.cpu_count())
+    failed, table = [], []
+    for name in (E.get('SUITES') or ALL).split():
+        want, bad, once, seconds = judge(setup(name, top), lib, E.get('ONLY'), jobs)
+        for r in sorted(bad):
+            print(f'FAILS {name} {r} {bad[r]}')
+        for r in sorted(once):
+            print(f'FAILED ONCE {name} {r} {once[r]}')
+        failed += [*bad, *once]
+        table.append((name, len(want), len(want) - len(bad) - len(once), len(bad), len(once), seconds))
+        sys.stdout.flush()
+    print('%-10s %15s %20s %6s %12s %8s' % ('suite', 'passes natively', 'passes under heddle', 'fails', 'failed once', 'seconds'))
+    for row in table:
+        print('%-10s %15d %20d %6d %12d %8.0f' % row)
+    sys.exit(bool(failed))
+
+
+if __name__ == '__main__':
+    inside(*sys.argv[2:]) if sys.argv[1:2] == ['--inside'] else main()
