@@ -125,12 +125,10 @@ resetspinning(struct m *mp)
 	wakep();
 }
 
-/* Makes claimed Gs runnable: on the caller's P with the surplus of idle Ps started; without a P, globally. */
-void
-injectglist(struct glist *l)
+/* Makes claimed Gs runnable: on pp, or globally if that is NULL with as many idle Ps started. */
+static void
+inject(struct p *pp, struct glist *l)
 {
-	struct m *mp = getm();
-	struct p *pp = mp ? mp->p : NULL;
 	struct glist out = {0};
 	struct g *gp;
 	uint32_t n, start;
@@ -162,14 +160,47 @@ injectglist(struct glist *l)
 		startm(NULL, false);
 }
 
-/* Polls without blocking, unless somebody is blocked in it, and keeps one G to run. */
+/* injectglist makes claimed Gs runnable: on the caller's P, or globally if it has none. */
+void
+injectglist(struct glist *l)
+{
+	struct m *mp = getm();
+
+	inject(mp ? mp->p : NULL, l);
+}
+
+/* May the network be looked at without blocking? Not if nobody waits, or while somebody is blocked in it. */
+static bool
+pollable(void)
+{
+	return netpollanywaiters() && load_relaxed(&sched.lastpoll) != 0;
+}
+
+/*
+ * The look at the network that is due although there is work. What does not fit the P's ring goes on the global queue; while
+ * some are left there, those that come later queue behind them. Else connections whose peers answer at once
+ * would keep the ring full for ever, and the others would wait.
+ */
+static void
+pollfair(struct p *pp)
+{
+	struct glist l;
+
+	if(!pollable())
+		return;
+	l = netpoll(0);
+	if(l.n != 0)
+		inject(load_relaxed(&sched.runq.n) == 0 ? pp : NULL, &l);
+}
+
+/* The look at the network of one who has nothing to do: keeps one G to run. */
 static struct g *
 pollonce(void)
 {
 	struct glist l;
 	struct g *gp;
 
-	if(!netpollanywaiters() || load_relaxed(&sched.lastpoll) == 0)
+	if(!pollable())
 		return NULL;
 	l = netpoll(0);
 	do
@@ -357,9 +388,7 @@ top:
 	polluntil = checktimers(pp, 0, &ran);
 	if(pp->schedtick - pp->fairtick >= FAIRTICK){
 		pp->fairtick = pp->schedtick;
-		/* the network first: a G that only yields is always on the global queue */
-		if((gp = pollonce()) != NULL)
-			runqput(pp, gp, false);
+		pollfair(pp);
 		if(load_relaxed(&sched.runq.n) != 0){
 			lock(&sched.lock);
 			gp = globrunqget(pp, 1);
