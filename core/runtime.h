@@ -357,6 +357,7 @@ struct sched {
 	int32_t nmspinning cachealigned; /* atomic */
 	uint32_t needspinning;          /* atomic */
 	int64_t lastpoll cachealigned;  /* atomic; 0: an M is blocked in netpoll */
+	uint32_t polled;                /* atomic; 1: a running P has polled since sysmon looked */
 	int64_t polluntil;              /* atomic; that one's deadline, 0 none */
 	uint32_t sysmonwait;            /* atomic: SYSMON_* */
 	struct note sysmonnote;

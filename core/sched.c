@@ -189,6 +189,8 @@ pollfair(struct p *pp)
 	if(!pollable())
 		return;
 	l = netpoll(0);
+	if(load_relaxed(&sched.polled) == 0)
+		store_relaxed(&sched.polled, 1);
 	if(l.n != 0)
 		inject(load_relaxed(&sched.runq.n) == 0 ? pp : NULL, &l);
 }

@@ -245,21 +245,19 @@ retake(int64_t now)
 }
 
 /* The network, if nobody has polled it for a slice. */
-static bool
+static void
 pollnetwork(int64_t now)
 {
 	int64_t last = load_acquire(&sched.lastpoll);
 	struct glist l;
 
-	if(last == 0 || last + SLICE > now || !netpollanywaiters())
-		return false;
-	if(!cas(&sched.lastpoll, last, now))
-		return false;
+	if(last == 0 || last + SLICE > now || !netpollanywaiters() || !cas(&sched.lastpoll, last, now))
+		return;
+	if(xchg(&sched.polled, 0) != 0)
+		return; /* the Ps do it themselves */
 	l = netpoll(0);
-	if(l.head == NULL)
-		return false;
-	injectglist(&l);
-	return true;
+	if(l.head != NULL)
+		injectglist(&l);
 }
 
 /* Sleeps until a P is taken into use, if all are idle; for a second only while there are stacks to give back. */
@@ -369,10 +367,11 @@ sysmon(void *arg)
 		}
 		makenewms();
 		now = nanotime();
-		if(retake(now) || pollnetwork(now))
+		if(retake(now))
 			idle = 0;
-		else
+		else if(idle <= IDLEROUNDS)
 			idle++;
+		pollnetwork(now);
 		if(unlikely(load_relaxed(&sched.sigwake)))
 			sigdispatch(NULL);
 		overduetimers(now);
