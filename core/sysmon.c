@@ -34,7 +34,7 @@
 static const int64_t SLICE = 10 * MSEC, MINDELAY = 20 * USEC, WAITDELAY = MSEC, MINSLICE = 2 * MSEC, MAXDELAY = 10 * MSEC;
 enum { IDLEROUNDS = 50, DEEPROUNDS = 6, PREEMPTTRIES = 2, OFFCPULOOKS = 2 };
 
-static bool suspect; /* a G may be blocked in its call, while others wait: the next round comes soon */
+static bool suspect; /* a G may be blocked in its call, while others wait */
 
 /* What a round wants to take: candidates share one membarrier. */
 struct cand {
@@ -93,7 +93,7 @@ blocked(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 		pp->syssystick = t;
 		pp->syssyswhen = now;
 		pp->syscpu = mcputime(mp);
-		suspect |= workwaits(pp, now); /* look again soon */
+		suspect |= workwaits(pp, now);
 		return false;
 	}
 	/* nothing waits for it, and others look out for work: leave it, but not for ever */
@@ -244,6 +244,24 @@ retake(int64_t now)
 	return n ? take(c, n) : 0;
 }
 
+/*
+ * A G found in a call for the first time, while others wait, is looked at again at once; between the looks its thread may
+ * run, if it was off the CPU only because we are on it. To sleep would cost 20 us and more to fall asleep and wake.
+ */
+static int
+retaketwice(int64_t now)
+{
+	int n;
+
+	suspect = false;
+	n = retake(now);
+	if(suspect){
+		rawsyscall(SYS_sched_yield);
+		n += retake(nanotime());
+	}
+	return n;
+}
+
 /* The network, if nobody has polled it for a slice. */
 static void
 pollnetwork(int64_t now)
@@ -342,7 +360,6 @@ sysmon(void *arg)
 {
 	int64_t delay = MINDELAY, lasttrace = nanotime(), lastscavenge = 0, now = lasttrace;
 	int idle = 0, asleep = 0;
-	bool quick = false;
 
 	rawsyscall(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	sigsysmonstart();
@@ -354,9 +371,7 @@ sysmon(void *arg)
 			delay = MAXDELAY;
 		if(delay > WAITDELAY && anywaits(now))
 			delay = WAITDELAY;
-		quick = suspect && !quick;
-		suspect = false;
-		if(rest(quick ? MINDELAY : delay))
+		if(rest(delay))
 			idle = 0;
 		/* all idle in a row of long rounds: sleep for good, and begin with long rounds after */
 		asleep = delay == MAXDELAY && load_relaxed(&sched.npidle) == gomaxprocs ? asleep + 1 : 0;
@@ -367,7 +382,7 @@ sysmon(void *arg)
 		}
 		makenewms();
 		now = nanotime();
-		if(retake(now))
+		if(retaketwice(now))
 			idle = 0;
 		else if(idle <= IDLEROUNDS)
 			idle++;
