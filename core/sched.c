@@ -261,8 +261,8 @@ stealwork(struct m *mp, struct p *pp, int64_t *now, int64_t *polluntil, bool *ag
 					*again = true;
 				}
 			}
-			if(load_relaxed(&v->status) != Pidle &&
-			   (gp = runqsteal(pp, v, pass == STEALTRIES - 1)) != NULL)
+			/* also when no M has it: it may be on its way to one that the kernel lets wait, with Gs that we see in recheckrunqs */
+			if((gp = runqsteal(pp, v, pass == STEALTRIES - 1)) != NULL)
 				return gp;
 		}
 	}
