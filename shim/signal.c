@@ -333,7 +333,7 @@ tgkill(pid_t tgid, pid_t tid, int sig)
 
 /* The same by number: syscall(SYS_tgkill, ...). False if it is not heddle's. */
 bool
-sigsyscall(long n, long a, long b, long c, long *r)
+sigsyscall(long n, long a, long b, long c, long d, long *r)
 {
 	struct g *gp;
 
@@ -353,6 +353,9 @@ sigsyscall(long n, long a, long b, long c, long *r)
 			return false;
 		*r = tgkill((pid_t)a, (pid_t)b, (int)c);
 		return true;
+	case SYS_pidfd_send_signal:
+		*r = 0;
+		return d == 0 && ours() && pidfdsignal((int)a, (int)b, (const siginfo_t *)c);
 	}
 	return false;
 }

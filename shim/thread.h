@@ -39,7 +39,12 @@ void forkregister(void); /* registers heddle's handlers with libc, before the pr
 /* ---- signal.c ---- */
 
 /* sigsyscall is syscall() for the calls that send signals; false if heddle has nothing to do with this one. */
-bool sigsyscall(long n, long a, long b, long c, long *r);
+bool sigsyscall(long n, long a, long b, long c, long d, long *r);
+
+/* ---- pidfd.c ---- */
+
+/* pidfdsignal sends sig to the process itself if that is what fd means; false if it is the kernel's to do. */
+bool pidfdsignal(int fd, int sig, const siginfo_t *info);
 
 /* ---- key.c ---- */
 void tsdexit(struct g *gp);
