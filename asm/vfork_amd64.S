@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pid_t vfork(void), __vfork
+ * pid_t vfork(void), __vfork, and long vforksyscall(void): the same, for a jump from syscall(2)
  *
  * The child runs on its parent's stack and in its parent's memory until it calls exec or _exit, while the
  * parent's thread waits. It must not act as the parent's G: with tls_g NULL all wrappers go
@@ -27,11 +27,14 @@
 
 	.globl	vfork
 	.type	vfork, @function
+	.globl	vforksyscall
+	.hidden	vforksyscall
 	.globl	__vfork
 	.type	__vfork, @function
 	.p2align 4
 vfork:
 __vfork:
+vforksyscall:
 	.cfi_startproc
 	popq	%r8
 	.cfi_adjust_cfa_offset -8
@@ -67,7 +70,7 @@ __vfork:
 	popq	%rcx
 	.cfi_adjust_cfa_offset -8
 	movl	%ecx, (%rax)
-	movl	$-1, %eax
+	movq	$-1, %rax
 	ret
 	.cfi_endproc
 	.size	vfork, .-vfork

@@ -239,6 +239,7 @@ enum {
 	GF_C11 = 8,       /* made by thrd_create: the result is an int */
 	GF_KERNEL = 16,   /* locked for good, and has changed its kernel thread; the G itself sets it */
 	GF_NAMED = 64,    /* locked for good by its name; the G itself sets it */
+	GF_LEFT = 128,    /* ended by exit(2): never used again; the G itself sets it */
 	GF_KSTART = 32,   /* starts on a kernel thread with attributes, shim/kthread.c */
 };
 
@@ -549,6 +550,10 @@ void tlsfree(struct g *gp);  /* of a dead G, before its stack goes */
 uintptr_t tlsstacktop(struct g *gp);   /* where its first frame goes, 64-aligned */
 struct g *gfrompthread(uintptr_t th);  /* NULL: a thread of libc's */
 struct g *gfromtid(uint32_t tid);      /* NULL: no living G has it. Looks at all. */
+/* tlsclone makes a TCB for a thread of clone(2): of thread-local variables it has the caller's values. *tid is the word that the
+ * kernel is to clear at its end; tlsclonefailed says that there is no such thread. 0 without memory. User mode. */
+uintptr_t tlsclone(uint32_t **tid);
+void tlsclonefailed(uint32_t *tid);
 uintptr_t tlsm0(void);                 /* hostops.m0tcb; takes main's TCB from its kernel thread */
 void tlsfork(void); /* this and the other ...fork(): fork.c */
 

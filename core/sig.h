@@ -12,6 +12,7 @@ enum {
 	SIGCANCELNO = 32, /* libc's: no program can block or handle it. Ours for kicks */
 	SIGSETXIDNO = 33, /* libc's */
 	KERNELRESTORER = 0x04000000, /* SA_RESTORER */
+	MAXCALLS = 4, /* one in another's handler, and so on; what lies deeper is not given back if that does not return */
 };
 
 #define SIGBIT(sig) (1ULL << ((sig)-1))
@@ -51,7 +52,11 @@ struct sigdata {
 	struct sigent *queue; /* they; siglock */
 	uint64_t waitset;     /* what the G waits for in sigwait and the like; the G writes, atomic */
 	stack_t altstack;     /* as the program has set it; only the G */
-	struct sigframe *calls; /* handlers' frames that interrupted a wrapper's system call, innermost first; only the G */
+	struct sigcall {
+		uintptr_t sp;
+		uint32_t insyscall;
+	} calls[MAXCALLS]; /* wrappers' system calls that handlers have interrupted, innermost last; only the G */
+	uint32_t ncalls;
 	struct semawait *standin; /* in the G's place on a queue while handlers run: shim/cond.c. Made at need, for good */
 	uintptr_t standinsp;  /* where the wait is that uses it; 0: none. Only the G */
 };

@@ -31,7 +31,7 @@ struct sigframe {
 	uint64_t gmask;  /* gp->sigmask as it was */
 	uint32_t locks;  /* of the G, to go back to */
 	uint32_t insyscall;
-	struct sigframe *up; /* the next one that interrupted a system call */
+	uintptr_t sp; /* uc's as it was */
 };
 _Static_assert(sizeof(struct ucontextk) == 304, "the kernel's ucontext");
 _Static_assert(sizeof(siginfo_t) == 128, "the kernel's siginfo");
@@ -156,10 +156,10 @@ frameplace(const stack_t *ss, const struct ksigaction *ka, uintptr_t sp, size_t 
 
 /*
  * The handler has interrupted a system call of a wrapper's. It may leave by longjmp: then what the wrapper has acquired for the
- * call must be given back. So these frames are chained.
+ * call must be given back. What is needed for that is not kept in the frame, which a thread that ends in a handler overwrites.
  */
 static void
-pushcall(struct g *gp, struct sigframe *f)
+pushcall(struct g *gp, uintptr_t sp)
 {
 	struct sigdata *d = gp->sigdata;
 
@@ -168,10 +168,19 @@ pushcall(struct g *gp, struct sigframe *f)
 		d = sigdataofh(gp);
 		sigunlockh();
 	}
-	f->up = d ? d->calls : NULL;
-	if(d != NULL)
-		d->calls = f;
+	if(d != NULL && d->ncalls < MAXCALLS)
+		d->calls[d->ncalls++] = (struct sigcall){.sp = sp, .insyscall = gp->insyscall};
 	gp->insyscall = 0;
+}
+
+/* The handler returns to the call. */
+static void
+popcall(struct g *gp, uintptr_t sp)
+{
+	struct sigdata *d = gp->sigdata;
+
+	if(d != NULL && d->ncalls > 0 && d->calls[d->ncalls - 1].sp == sp)
+		d->ncalls--;
 }
 
 /* The wait in whose place it is will not go on. */
@@ -192,16 +201,16 @@ void
 sigunwound(struct g *gp, uintptr_t sp)
 {
 	struct sigdata *d = gp->sigdata;
-	struct sigframe *f;
+	struct sigcall *c;
 
 	gp->locks = 0; /* a fault may have interrupted the runtime */
 	if(sp < gp->stack.lo || sp >= gp->stack.hi)
 		sp = 0;
 	if(d != NULL && d->standinsp != 0 && d->standinsp < sp)
 		dropstandin(gp, d);
-	while(d != NULL && (f = d->calls) != NULL && f->uc.gregs[REG_RSP] >= gp->stack.lo && f->uc.gregs[REG_RSP] < sp){
-		d->calls = f->up;
-		gp->insyscall = (uint8_t)f->insyscall;
+	while(d != NULL && d->ncalls > 0 && (c = &d->calls[d->ncalls - 1])->sp >= gp->stack.lo && c->sp < sp){
+		d->ncalls--;
+		gp->insyscall = (uint8_t)c->insyscall;
 		abandonsyscall(gp);
 	}
 }
@@ -230,6 +239,7 @@ sigframe(int sig, const siginfo_t *info, struct ucontextk *uc, const struct ksig
 	f->info = *info;
 	f->kmask = uc->sigmask;
 	f->gmask = gp->sigmask;
+	f->sp = uc->gregs[REG_RSP];
 	f->locks = gp->locks;
 	f->insyscall = gp->insyscall;
 	if(nfp != 0){
@@ -242,7 +252,7 @@ sigframe(int sig, const siginfo_t *info, struct ucontextk *uc, const struct ksig
 		gp->locks = 0;
 	}
 	if(gp->insyscall)
-		pushcall(gp, f);
+		pushcall(gp, uc->gregs[REG_RSP]);
 	if((unsigned)ss.ss_flags & AUTODISARM)
 		sigsetaltstack(gp, &(stack_t){.ss_flags = SS_DISABLE});
 	gp->sigmask = gp->m->sigmask = uc->sigmask = mask & ~SIGNEVER;
@@ -301,8 +311,8 @@ sigreturnprep(struct ucontextk *uc)
 	sigsetaltstack(gp, &uc->stack);
 	uc->stack = (stack_t){.ss_sp = (void *)gp->m->gsignal, .ss_size = gp->m->gsignalsize,
 	    .ss_flags = gp->m->gsignalsize ? 0 : SS_DISABLE};
-	if((gp->insyscall = (uint8_t)f->insyscall) != 0 && gp->sigdata != NULL)
-		gp->sigdata->calls = f->up;
+	if((gp->insyscall = (uint8_t)f->insyscall) != 0)
+		popcall(gp, f->sp);
 	compiler_barrier();
 	gp->locks = f->locks;
 }

@@ -371,27 +371,103 @@ adoptmain(uintptr_t m0)
 		rawsyscall(SYS_set_robust_list, m0 + cal.robusthead, 3 * sizeof(void *));
 }
 
-uintptr_t
-tlsm0(void)
+/* A TCB on memory of its own, for a kernel thread that runs no G; 0 without memory. */
+static uintptr_t
+threadtcb(void)
 {
-	static struct g m0; /* stands for M0 here only; again in the child of a fork */
+	struct g stand = {0}; /* stands for the thread here only */
 	size_t size = (tcblayout.tlssize + 8191) & ~4095UL;
-	uintptr_t main = getfsbase();
 	long p = rawsyscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if(p < 0 && p > -4096)
 		return 0;
-	m0 = (struct g){.stack.lo = (uintptr_t)p};
-	m0.stack.hi = (uintptr_t)p + size;
-	if(tlsnew(&m0) != 0)
+	stand.stack.lo = (uintptr_t)p;
+	stand.stack.hi = (uintptr_t)p + size;
+	if(tlsnew(&stand) != 0){
+		rawsyscall(SYS_munmap, p, size);
 		return 0;
-	*(struct g **)(m0.fsbase + (uintptr_t)tlsgoff) = NULL;
-	*(struct g **)(m0.fsbase + (uintptr_t)tlsowneroff) = NULL;
-	setfsbase(m0.fsbase);
+	}
+	*(struct g **)(stand.fsbase + (uintptr_t)tlsgoff) = NULL;
+	*(struct g **)(stand.fsbase + (uintptr_t)tlsowneroff) = NULL;
+	return stand.fsbase;
+}
+
+/* Initialises libc's own part, by which it classifies characters. */
+static void
+ctypein(uintptr_t tcb)
+{
+	uintptr_t fs = getfsbase();
+
+	setfsbase(tcb);
 	cal.ctypeinit();
-	setfsbase(main);
-	adoptmain(m0.fsbase);
-	return m0.fsbase;
+	setfsbase(fs);
+}
+
+uintptr_t
+tlsm0(void)
+{
+	uintptr_t tcb = threadtcb();
+
+	if(tcb != 0){
+		ctypein(tcb);
+		adoptmain(tcb);
+	}
+	return tcb;
+}
+
+/* ---- threads that the program makes by clone(2) ---- */
+
+/* Never freed, but used again: the kernel clears tid at the thread's end. */
+struct cloned {
+	struct cloned *next;
+	uintptr_t tcb;
+	uint32_t tid; /* atomic; CLONEBUSY until the kernel thread is there */
+};
+enum { CLONEBUSY = 0xffffffff };
+static struct cloned *cloneds; /* atomic, append only */
+
+static struct cloned *
+newcloned(void)
+{
+	struct cloned *c;
+
+	for(c = load_acquire(&cloneds); c != NULL; c = c->next)
+		if(cas(&c->tid, 0, CLONEBUSY))
+			return c;
+	if((c = persistentalloc(sizeof *c, 16)) == NULL || (c->tcb = threadtcb()) == 0)
+		return NULL;
+	c->tid = CLONEBUSY;
+	do
+		c->next = load_relaxed(&cloneds);
+	while(!cas(&cloneds, c->next, c));
+	return c;
+}
+
+uintptr_t
+tlsclone(uint32_t **tid)
+{
+	uintptr_t from = getfsbase(), block;
+	size_t n = tcblayout.tlssize - tcblayout.size;
+	struct cloned *c = newcloned();
+	uint8_t keep[TLSBLOCKMAX];
+
+	if(c == NULL)
+		return 0;
+	block = c->tcb + (uintptr_t)cal.libctls;
+	memcpy(keep, (void *)block, cal.libctlssize);
+	memcpy((void *)(c->tcb - n), (void *)(from - n), n);
+	memcpy((void *)block, keep, cal.libctlssize);
+	*(struct g **)(c->tcb + (uintptr_t)tlsgoff) = NULL;
+	*(struct g **)(c->tcb + (uintptr_t)tlsowneroff) = NULL;
+	ctypein(c->tcb);
+	*tid = &c->tid;
+	return c->tcb;
+}
+
+void
+tlsclonefailed(uint32_t *tid)
+{
+	store_release(tid, 0);
 }
 
 /*
@@ -401,6 +477,7 @@ void
 tlsfork(void)
 {
 	linkgen++;
+	cloneds = NULL;
 	blocks = (__typeof__(blocks)){0};
 	tlsimagefork();
 }

@@ -41,7 +41,7 @@ cleanlibc(struct g *gp)
 void
 threadfree(struct g *gp)
 {
-	if(gp->flags & GF_MAIN)
+	if(gp->flags & (GF_MAIN | GF_LEFT))
 		return;
 	if(gp->flags & GF_USERSTACK){
 		gp->fsbase = 0;
@@ -90,6 +90,25 @@ threadexit(struct g *gp)
 			stacktrim(gp);
 		tlsexit(gp);
 	}
+	rtenter(gp);
+	goexit(gp, exit0);
+}
+
+/*
+ * exit(2): the kernel ends the thread, and libc knows nothing of it. What would be left of its thread-local state cannot be
+ * told from what a new thread may have, so its stack and TLS are not used again.
+ */
+noreturn void
+threadvanish(struct g *gp, int status)
+{
+	if(last(gp))
+		libc.syscall(SYS_exit_group, status, 0, 0, 0, 0, 0);
+	tidexit();
+	siggexit(gp);
+	robustexit(gp);
+	gp->result = NULL;
+	gp->flags |= GF_LEFT;
+	tcbword(gp, tcblayout.tid, uint32_t) = 0;
 	rtenter(gp);
 	goexit(gp, exit0);
 }

@@ -18,8 +18,8 @@ static __thread uint64_t mask __attribute__((tls_model("initial-exec")));
 static uint32_t registered; /* atomic */
 
 /* libc now takes the locks of malloc and stdio, which may take long: the P can go. */
-static void
-prepare(void)
+void
+forkprepare(void)
 {
 	struct g *gp = getg();
 
@@ -33,8 +33,8 @@ prepare(void)
 	mask = sigblockall();
 }
 
-static void
-parent(void)
+void
+forkparent(void)
 {
 	struct g *gp = getg();
 
@@ -47,8 +47,8 @@ parent(void)
 	}
 }
 
-static void
-child(void)
+void
+forkchild(void)
 {
 	fdstart();
 	if(!rtready)
@@ -63,7 +63,7 @@ void
 forkregister(void)
 {
 	if(load_relaxed(&registered) == 0 && xchg(&registered, 1) == 0)
-		libc.__register_atfork(prepare, parent, child, NULL);
+		libc.__register_atfork(forkprepare, forkparent, forkchild, NULL);
 }
 
 /* What pthread_atfork, which is part of the program, calls. */
@@ -81,11 +81,11 @@ _Fork(void)
 
 	if(!rtready)
 		return libc._Fork();
-	prepare();
+	forkprepare();
 	pid = libc._Fork();
 	if(pid == 0)
-		child();
+		forkchild();
 	else
-		parent();
+		forkparent();
 	return pid;
 }

@@ -42,6 +42,26 @@ val2(const struct futexargs *f)
 	return (uint32_t)(uintptr_t)f->timeout;
 }
 
+/*
+ * Words that the kernel clears at the end of a thread of clone(2), and wakes who waits there: that has to be in the kernel, as
+ * is always right, if dear. By hash, for good.
+ */
+static uint8_t bykernel[256]; /* atomic */
+static uint32_t anybykernel;  /* atomic */
+
+static inline uint8_t *
+kernelslot(const void *addr)
+{
+	return &bykernel[semahash((uintptr_t)addr) >> 56];
+}
+
+void
+futexbykernel(const void *addr)
+{
+	store_relaxed(kernelslot(addr), 1);
+	store_release(&anybykernel, 1);
+}
+
 static long
 kernelfutex(const struct futexargs *f)
 {
@@ -323,6 +343,8 @@ futex(struct g *gp, const struct futexargs *f)
 	case FUTEX_WAIT:
 	case FUTEX_WAIT_BITSET:
 	case FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME:
+		if(unlikely(load_acquire(&anybykernel)) && load_relaxed(kernelslot(f->addr)))
+			return kernelwait(gp, f);
 		return shared && mapshared(f->addr) ? kernelwait(gp, f) : futexwait(gp, f);
 	case FUTEX_WAKE:
 	case FUTEX_WAKE_BITSET:
@@ -386,10 +408,23 @@ syscall_(long n, long a, long b, long c, long d, long e, long f)
 		return sched_yield();
 	case SYS_gettid:
 		return gettid();
+	case SYS_exit:
+		if(gp == NULL)
+			break;
+		threadvanish(gp, (int)a);
+	case SYS_fork:
 	case SYS_vfork:
 	case SYS_clone:
 	case SYS_clone3:
-	case SYS_exit:
+		switch(forkkind(n, a, b)){
+		case FORK_WAIT:
+			return vforksyscall();
+		case FORK_COPY:
+			return forksyscall(n, a, b, c, d, e);
+		case FORK_NOT:
+			break;
+		}
+		return libc.syscall(n, a, b, c, d, e, f);
 	case SYS_exit_group:
 	case SYS_rt_sigreturn:
 	case SYS_getpid:

@@ -28,6 +28,8 @@ void threadinit(void);
 
 /* threadexit ends the current G, whose result is set, in user mode, at the bottom of its stack. */
 noreturn void threadexit(struct g *gp);
+/* threadvanish is exit(2) of a thread: nothing of the program's or of libc's is run. User mode. */
+noreturn void threadvanish(struct g *gp, int status);
 /* threadfree takes back a G that has ended and that nobody can name any more. Any thread. */
 void threadfree(struct g *gp);
 int mainwrap(int argc, char **argv, char **envp);
@@ -35,6 +37,20 @@ extern int (*realmain)(int, char **, char **);
 
 /* ---- fork.c ---- */
 void forkregister(void); /* registers heddle's handlers with libc, before the program's */
+/* Around the making of a child with a copy of the memory: before; after, in the parent; in the child, first of all. */
+void forkprepare(void);
+void forkparent(void);
+void forkchild(void);
+
+/* ---- futex.c ---- */
+void futexbykernel(const void *addr); /* the kernel itself will wake who waits there */
+
+/* ---- clone.c ---- */
+enum forkkind { FORK_NOT, FORK_COPY, FORK_WAIT };
+/* forkkind says what system call n with these arguments makes on the caller's stack: a fork, a vfork, or neither. */
+enum forkkind forkkind(long n, long a, long b);
+long vforksyscall(void); /* asm/: the system call, to be jumped to */
+long forksyscall(long n, long a, long b, long c, long d, long e);
 
 /* ---- signal.c ---- */
 
