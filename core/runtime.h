@@ -376,7 +376,7 @@ struct sched {
 	uint32_t sigwake;               /* atomic: SIGWAKE_*, what handlers have queued for findrunnable */
 };
 
-enum { SYSMON_AWAKE = 0, SYSMON_RESTS = 1, SYSMON_DEEP = 2 };
+enum { SYSMON_AWAKE = 0, SYSMON_NAPS = 1, SYSMON_RESTS = 2, SYSMON_DEEP = 3 }; /* NAPS: not to be woken by entersyscall */
 enum { SIGWAKE_SIGNAL = 1, SIGWAKE_DUMP = 2 };
 
 extern struct sched sched;

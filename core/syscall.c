@@ -100,7 +100,7 @@ entersyscall(struct g *gp)
 	compiler_barrier(); /* see preemptask */
 	if(unlikely(load_relaxed(&gp->m->signalpending)))
 		kickwait(gp->m);
-	if(unlikely(load_relaxed(&sched.sysmonwait)) && !runqempty(gp->m->p))
+	if(unlikely(load_relaxed(&sched.sysmonwait) > SYSMON_NAPS) && !runqempty(gp->m->p))
 		sysmonwake(); /* others wait: should this call block, they must not wait for a long round */
 	compiler_barrier();
 	gp->locks--; /* from here on the P may go */

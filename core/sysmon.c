@@ -32,8 +32,15 @@
 #include "runtime.h"
 
 static const int64_t SLICE = 10 * MSEC, MINDELAY = 20 * USEC, WAITDELAY = MSEC, MINSLICE = 2 * MSEC, MAXDELAY = 10 * MSEC;
-enum { IDLEROUNDS = 50, DEEPROUNDS = 6, PREEMPTTRIES = 2, OFFCPULOOKS = 2 };
+enum { IDLEROUNDS = 50, DEEPROUNDS = 6, PREEMPTTRIES = 2, OFFCPULOOKS = 2, FUTILE = 4 };
 
+/*
+ * Wakes in a row, by calls that might block while others wait, after which none did. A server that opens and reads files
+ * which are in memory makes such calls all the time, and would pay for a wake with each. After FUTILE of
+ * them sysmon looks but once when woken, and cannot be woken in its next rest of a millisecond: a call that does
+ * block then keeps its P for that long, once.
+ */
+static int futile;
 static bool suspect; /* a G may be blocked in its call, while others wait */
 
 /* What a round wants to take: candidates share one membarrier. */
@@ -314,23 +321,25 @@ sysmonwake(void)
 static bool
 rest(int64_t delay)
 {
+	uint32_t how = futile >= FUTILE && delay <= WAITDELAY ? SYSMON_NAPS : SYSMON_RESTS;
+
 	if(delay < MSEC){
 		usleep_ns(delay);
 		return false;
 	}
 	noteclear(&sched.sysmonnote);
-	xchg(&sched.sysmonwait, SYSMON_RESTS); /* before the look at sigwake: pairs with the fetch_or in sigtramp */
+	xchg(&sched.sysmonwait, how); /* before the look at sigwake: pairs with the fetch_or in sigtramp */
 	if(load_acquire(&sched.sigwake))
 		sysmonwake();
 	if(newmswait()){
 		/* as below: a waker may be on its way */
-		if(!cas(&sched.sysmonwait, SYSMON_RESTS, SYSMON_AWAKE))
+		if(!cas(&sched.sysmonwait, how, SYSMON_AWAKE))
 			notesleep(&sched.sysmonnote, NOTIME, false);
 		return true;
 	}
 	if(notesleep(&sched.sysmonnote, nanotime() + delay, false))
 		return true;
-	if(!cas(&sched.sysmonwait, SYSMON_RESTS, SYSMON_AWAKE))
+	if(!cas(&sched.sysmonwait, how, SYSMON_AWAKE))
 		notesleep(&sched.sysmonnote, NOTIME, false); /* a waker is on its way: let it use the note */
 	return false;
 }
@@ -371,8 +380,13 @@ sysmon(void *arg)
 			delay = MAXDELAY;
 		if(delay > WAITDELAY && anywaits(now))
 			delay = WAITDELAY;
-		if(rest(delay))
-			idle = 0;
+		if(rest(delay)){
+			if(futile < FUTILE){
+				futile++;
+				idle = 0;
+			}else
+				delay = WAITDELAY / 2;
+		}
 		/* all idle in a row of long rounds: sleep for good, and begin with long rounds after */
 		asleep = delay == MAXDELAY && load_relaxed(&sched.npidle) == gomaxprocs ? asleep + 1 : 0;
 		if(asleep >= DEEPROUNDS && deepsleep()){
@@ -383,7 +397,7 @@ sysmon(void *arg)
 		makenewms();
 		now = nanotime();
 		if(retaketwice(now))
-			idle = 0;
+			idle = futile = 0;
 		else if(idle <= IDLEROUNDS)
 			idle++;
 		pollnetwork(now);
