@@ -363,6 +363,7 @@ initm0(void)
 	rawsyscall(SYS_mprotect, stk, 4096, PROT_NONE);
 	mp->g0sp = (uintptr_t)stk + M0STACK - 64;
 	mp->fsbase = tcb;
+	mp->id = 0; /* also in a fork's child, where it is not the first one ever: see mretire */
 	mp->tid = (int32_t)rawsyscall(SYS_gettid);
 	settls(&tls_m, tcb, mp);
 	settls(&tls_g, tcb, NULL);
