@@ -24,6 +24,24 @@
 #include "sema.h"
 #include "sig.h"
 
+/*
+ * A handler that forks may have interrupted wrappers at work, which go on in the child when it returns. For them the
+ * G is on an M and has a P with nothing to run, nobody asks anything of it, and calls need no permission to block.
+ */
+static struct m orphanm;
+static struct p orphanp;
+
+static void
+orphan(struct g *gp)
+{
+	orphanm = (struct m){.p = &orphanp, .curg = gp, .tid = (int32_t)rawsyscall(SYS_gettid)};
+	orphanp = (struct p){.m = &orphanm};
+	gp->m = &orphanm;
+	gp->attn = 0;
+	gp->retake = RETAKE_NO;
+	sched.maxblocked = INT32_MAX;
+}
+
 static long timerslack; /* the program's own; Ms have another */
 
 void
@@ -50,6 +68,8 @@ rtfork(void)
 	memset(&sched, 0, sizeof sched);
 	gomaxprocs = 0;
 	procfork();
+	if(gp != NULL)
+		orphan(gp);
 	if(timerslack > 0)
 		rawsyscall(SYS_prctl, PR_SET_TIMERSLACK, timerslack, 0, 0, 0);
 }

@@ -23,6 +23,8 @@
 #include "runtime.h"
 #include "sema.h"
 
+#define ORPHANNAP (500 * USEC)
+
 const char *const waitreasons[Wmax] = {
 	[Wnone] = "", [Wsleep] = "sleep", [Wmutex] = "mutex", [Wcond] = "cond", [Wrwlock] = "rwlock",
 	[Wsem] = "semaphore", [Wbarrier] = "barrier", [Wonce] = "once", [Wspin] = "spin lock",
@@ -165,6 +167,27 @@ parkforeign(struct g *gp, int64_t deadline)
 			claim(gp, seq, WAKE_TIMEOUT);
 }
 
+/*
+ * In the child of a fork there is no runtime, but the wrappers may be at work that a handler which forked has interrupted, and
+ * wait anew. There is no other thread either, whose waking could be missed: so they look again and again.
+ */
+static void
+parkorphan(struct g *gp, int64_t deadline, bool nointr)
+{
+	uint64_t seq = gp->wakeword >> WSEQSHIFT;
+	int64_t left;
+
+	do{
+		left = deadline == NOTIME ? ORPHANNAP : deadline - nanotime();
+		if(left <= 0){
+			claim1(gp, seq, WAKE_TIMEOUT);
+			return;
+		}
+		usleep_ns(left < ORPHANNAP ? left : ORPHANNAP);
+	}while(nointr && (load_relaxed(&gp->wakeword) & WSTATE) == Wprep);
+	claim1(gp, seq, WAKE_SIGNAL);
+}
+
 static enum wakewhy
 parkon(struct g *gp, enum waitreason wr, const void *obj, int64_t deadline, bool nointr)
 {
@@ -173,8 +196,11 @@ parkon(struct g *gp, enum waitreason wr, const void *obj, int64_t deadline, bool
 	gp->waitreason = (uint8_t)wr;
 	gp->waitobj = obj;
 	gp->nointr = nointr;
-	if(unlikely(gp->flags & GF_FOREIGN)){
-		parkforeign(gp, deadline);
+	if(unlikely(getg() == NULL)){
+		if(gp->flags & GF_FOREIGN)
+			parkforeign(gp, deadline);
+		else
+			parkorphan(gp, deadline, nointr);
 		return parkdone(gp);
 	}
 	if(deadline != NOTIME){
@@ -266,8 +292,13 @@ void
 gosched(void)
 {
 	struct g *gp = getg();
-	struct p *pp = gp->m->p;
-	uint32_t n = ++pp->yields;
+	struct p *pp;
+	uint32_t n;
+
+	if(unlikely(gp == NULL))
+		return; /* in the child of a fork: parkorphan */
+	pp = gp->m->p;
+	n = ++pp->yields;
 
 	if(n % 61 == 0)
 		mcall(goschedglobal);

@@ -404,6 +404,8 @@ sigfork(struct g *gp)
 	if(gp != NULL){
 		ss = sigaltstackof(gp);
 		rawsyscall(SYS_sigaltstack, &ss, NULL);
+		if(gp->sigdata != NULL)
+			*gp->sigdata = (struct sigdata){.altstack = ss}; /* nothing is pending in a child */
 	}
 	nhandlers = 0;
 	sigup = false;
