@@ -124,7 +124,7 @@ checkdead(void)
 {
 	static bool said;
 
-	if(sched.nmidle != sched.mcount || sched.npidle != gomaxprocs || sched.runq.n != 0 || ngs() == 0 ||
+	if(sched.nmidle != sched.mcount || sched.npidle != gomaxprocs || sched.runq.l.n != 0 || ngs() == 0 ||
 	   options.deadlock == DEADLOCK_OFF || said || load_relaxed(&sched.nforeign) != 0 || netpollanywaiters() ||
 	   load_relaxed(&sched.sigwake) || timesleepuntil() != 0 || sighandlers() || anyforsignal())
 		return;

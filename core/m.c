@@ -356,12 +356,12 @@ handoffp(struct p *pp)
 {
 	int64_t when;
 
-	if(!runqempty(pp) || load_relaxed(&sched.runq.n) != 0){
+	if(!runqempty(pp) || load_relaxed(&sched.runq.l.n) != 0){
 		startm(pp, false);
 		return;
 	}
 	lock(&sched.lock);
-	if(sched.runq.n != 0 || load_acquire(&sched.sigwake) ||
+	if(sched.runq.l.n != 0 || load_acquire(&sched.sigwake) ||
 	   /* the last running P: somebody has to wait for the network and the timers */
 	   (sched.npidle == gomaxprocs - 1 && load_acquire(&sched.lastpoll) != 0 &&
 	    (netpollanywaiters() || timesleepuntil() != 0))){

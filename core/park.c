@@ -302,7 +302,7 @@ gosched(void)
 
 	if(n % 61 == 0)
 		mcall(goschedglobal);
-	else if(!runqempty(pp) || load_relaxed(&sched.runq.n) != 0 || load_relaxed(&pp->timer0when) != 0)
+	else if(!runqempty(pp) || load_relaxed(&sched.runq.l.n) != 0 || load_relaxed(&pp->timer0when) != 0)
 		mcall(goschedlocal);
 }
 

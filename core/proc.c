@@ -130,14 +130,25 @@ gfany(void)
 {
 	struct g *gp;
 
-	if(load_relaxed(&sched.gfnostack.n) == 0 && load_relaxed(&sched.gfree.n) < GFREEMAX)
+	if(load_relaxed(&sched.gfnostack.n) == 0 && load_relaxed(&sched.gfree.l.n) < GFREEMAX)
 		return NULL;
 	lock(&sched.gflock);
 	gp = glistpop(&sched.gfnostack);
-	if(gp == NULL && sched.gfree.n >= GFREEMAX)
-		gp = glistpop(&sched.gfree);
+	if(gp == NULL && sched.gfree.l.n >= GFREEMAX)
+		gp = gqget(&sched.gfree);
 	unlock(&sched.gflock);
 	return gp;
+}
+
+/* Who makes many threads at once finds the dead Gs, last used long ago, out of the cache: asks for the next in time. */
+static inline void
+prefetchdead(struct g *gp)
+{
+	if(gp == NULL)
+		return;
+	tlsprefetch(gp);
+	for(int i = 0; i < 4; i++)
+		__builtin_prefetch((char *)gp->schedlink + i * CACHELINE, 1);
 }
 
 struct g *
@@ -148,18 +159,20 @@ gfget(size_t stacksize)
 	struct g *gp = NULL;
 
 	if(pp != NULL){
-		if((gp = gfpick(&pp->gfree, stacksize)) != NULL)
+		if((gp = gfpick(&pp->gfree, stacksize)) != NULL){
+			prefetchdead(pp->gfree.head);
 			return gp;
-		if(load_relaxed(&sched.gfree.n) != 0 && pp->gfree.n < GFREEMAX / 2){
+		}
+		if(load_relaxed(&sched.gfree.l.n) != 0 && pp->gfree.n < GFREEMAX / 2){
 			lock(&sched.gflock);
-			while(pp->gfree.n < GFREEMAX / 2 && (gp = glistpop(&sched.gfree)) != NULL)
+			while(pp->gfree.n < GFREEMAX / 2 && (gp = gqget(&sched.gfree)) != NULL)
 				glistpush(&pp->gfree, gp);
 			unlock(&sched.gflock);
 			gp = gfpick(&pp->gfree, stacksize);
 		}
-	}else if(load_relaxed(&sched.gfree.n) != 0){
+	}else if(load_relaxed(&sched.gfree.l.n) != 0){
 		lock(&sched.gflock);
-		gp = gfpick(&sched.gfree, stacksize);
+		gp = gqget(&sched.gfree);
 		unlock(&sched.gflock);
 	}
 	if(gp == NULL)
@@ -176,7 +189,10 @@ gfput(struct g *gp)
 	gp->status = Gdead;
 	if(pp == NULL || gp->stacksize == 0 || unlikely(load_relaxed(&sched.gfshare))){
 		lock(&sched.gflock);
-		glistpush(gp->stacksize != 0 ? &sched.gfree : &sched.gfnostack, gp);
+		if(gp->stacksize != 0)
+			gqput(&sched.gfree, gp);
+		else
+			glistpush(&sched.gfnostack, gp);
 		unlock(&sched.gflock);
 		return;
 	}
@@ -189,7 +205,7 @@ gfput(struct g *gp)
 		return;
 	lock(&sched.gflock);
 	while(pp->gfree.n > GFREEMAX / 2)
-		glistpush(&sched.gfree, glistpop(&pp->gfree));
+		gqput(&sched.gfree, glistpop(&pp->gfree));
 	unlock(&sched.gflock);
 }
 

@@ -235,27 +235,27 @@ runqlen(struct p *pp)
 void
 globrunqput(struct g *gp)
 {
-	glistpush(&sched.runq, gp);
+	gqput(&sched.runq, gp);
 }
 
 /* globrunqget takes a fair share of the global queue, at most max if max > 0: returns one, puts the rest on pp. */
 struct g *
 globrunqget(struct p *pp, int max)
 {
-	uint32_t n = sched.runq.n / (uint32_t)gomaxprocs + 1;
+	uint32_t n = sched.runq.l.n / (uint32_t)gomaxprocs + 1;
 	struct g *gp;
 
-	if(n > sched.runq.n)
-		n = sched.runq.n;
+	if(n > sched.runq.l.n)
+		n = sched.runq.l.n;
 	if(max > 0 && n > (uint32_t)max)
 		n = (uint32_t)max;
 	if(n > RUNQSIZE / 2)
 		n = RUNQSIZE / 2;
 	if(n == 0)
 		return NULL;
-	gp = glistpop(&sched.runq);
+	gp = gqget(&sched.runq);
 	while(--n > 0 && pp->runqtail - load_acquire(&pp->runqhead) < RUNQSIZE){
-		store_relaxed(slot(pp, pp->runqtail), glistpop(&sched.runq));
+		store_relaxed(slot(pp, pp->runqtail), gqget(&sched.runq));
 		store_release(&pp->runqtail, pp->runqtail + 1);
 	}
 	return gp;

@@ -192,6 +192,7 @@ struct g {
 	/* The second is touched by a park. */
 	union {
 		const void *waitobj; /* what it waits for, for dumps */
+		struct g *ahead;     /* on a gqueue: a later one, or NULL; owned by the queue */
 		void *libctls;       /* tls.c: libc's own TLS block of a dead G without a stack */
 	};
 	struct m *lockedm;    /* locked to this M, or NULL; only the G writes */
@@ -271,6 +272,41 @@ glistpop(struct glist *l)
 			l->tail = NULL;
 		store_relaxed(&l->n, l->n - 1);
 	}
+	return gp;
+}
+
+/*
+ * A list that may be long, whose Gs have left the cache by the time they are taken off. To follow the links would be
+ * one cache miss after another. So each G on it also points to the one that was put on GQAHEAD later, and to take one off
+ * prefetches that.
+ */
+enum { GQAHEAD = 4 };
+struct gqueue {
+	struct glist l;
+	struct g *last[GQAHEAD]; /* those put on last, round and round */
+	uint32_t at;             /* the oldest of them */
+};
+
+static inline void
+gqput(struct gqueue *q, struct g *gp)
+{
+	/* with so many on the queue, the last ones are among them */
+	if(q->l.n >= GQAHEAD)
+		q->last[q->at]->ahead = gp;
+	q->last[q->at] = gp;
+	q->at = (q->at + 1) % GQAHEAD;
+	gp->ahead = NULL;
+	glistpush(&q->l, gp);
+}
+
+static inline struct g *
+gqget(struct gqueue *q)
+{
+	struct g *gp = glistpop(&q->l);
+
+	if(gp != NULL && gp->ahead != NULL)
+		for(int i = 0; i < 4; i++)
+			__builtin_prefetch((char *)gp->ahead + i * CACHELINE, 1);
 	return gp;
 }
 
@@ -354,7 +390,7 @@ struct sched {
 	int32_t maxmcount;
 	struct p *pidle;                /* lock */
 	int32_t npidle;                 /* written under lock; atomic */
-	struct glist runq;              /* lock; n is read atomically */
+	struct gqueue runq;             /* lock; l.n is read atomically */
 	int32_t nmspinning cachealigned; /* atomic */
 	uint32_t needspinning;          /* atomic */
 	int64_t lastpoll cachealigned;  /* atomic; 0: an M is blocked in netpoll */
@@ -363,7 +399,7 @@ struct sched {
 	uint32_t sysmonwait;            /* atomic: SYSMON_* */
 	struct note sysmonnote;
 	struct mutex gflock;
-	struct glist gfree;             /* gflock */
+	struct gqueue gfree;            /* gflock */
 	uint32_t gfshare;               /* atomic, set for good: memory for stacks has run out once, Ps keep no dead Gs */
 	struct glist gfnostack;         /* those without a stack; gflock */
 	uint64_t goidgen;               /* atomic */
@@ -544,6 +580,8 @@ struct tlsops;
  * it may be tried again. */
 int tlsinit(const struct tlsops *);
 int tlsnew(struct g *gp);    /* a TCB and TLS at the top of gp->stack; sets fsbase and tid; 0 or EAGAIN */
+/* tlsprefetch asks the cache for the lines of a dead G that tlsreset and its start will write. */
+void tlsprefetch(struct g *gp);
 void tlsreset(struct g *gp); /* makes a dead G's as new, with another tid */
 void tlsexit(struct g *gp);  /* the last thing gp does in user mode */
 void tlsfree(struct g *gp);  /* of a dead G, before its stack goes */

@@ -192,7 +192,7 @@ pollfair(struct p *pp)
 	if(load_relaxed(&sched.polled) == 0)
 		store_relaxed(&sched.polled, 1);
 	if(l.n != 0)
-		inject(load_relaxed(&sched.runq.n) == 0 ? pp : NULL, &l);
+		inject(load_relaxed(&sched.runq.l.n) == 0 ? pp : NULL, &l);
 }
 
 /* The look at the network of one who has nothing to do: keeps one G to run. */
@@ -391,7 +391,7 @@ top:
 	if(pp->schedtick - pp->fairtick >= FAIRTICK){
 		pp->fairtick = pp->schedtick;
 		pollfair(pp);
-		if(load_relaxed(&sched.runq.n) != 0){
+		if(load_relaxed(&sched.runq.l.n) != 0){
 			lock(&sched.lock);
 			gp = globrunqget(pp, 1);
 			unlock(&sched.lock);
@@ -401,7 +401,7 @@ top:
 	}
 	if((gp = runqget(pp, inherit)) != NULL)
 		return gp;
-	if(load_relaxed(&sched.runq.n) != 0){
+	if(load_relaxed(&sched.runq.l.n) != 0){
 		lock(&sched.lock);
 		gp = globrunqget(pp, 0);
 		unlock(&sched.lock);
@@ -425,7 +425,7 @@ top:
 
 	/* nothing to do: give up the P */
 	lock(&sched.lock);
-	if(sched.runq.n != 0){
+	if(sched.runq.l.n != 0){
 		gp = globrunqget(pp, 0);
 		unlock(&sched.lock);
 		return gp;
@@ -451,7 +451,7 @@ top:
 	}
 	if(gomaxprocs > 1)
 		polluntil = rechecktimers(polluntil);
-	if(load_acquire(&sched.sigwake) || load_relaxed(&sched.runq.n) != 0){
+	if(load_acquire(&sched.sigwake) || load_relaxed(&sched.runq.l.n) != 0){
 		lock(&sched.lock);
 		pp = pidleget();
 		unlock(&sched.lock);

@@ -382,14 +382,14 @@ stacktrim(struct g *gp)
 bool
 stackspare(void)
 {
-	return load_relaxed(&sched.gfree.n) > RETAIN;
+	return load_relaxed(&sched.gfree.l.n) > RETAIN;
 }
 
 void
 stackscavenge(int64_t now)
 {
 	static uint32_t low, turns, spare;
-	uint32_t n = load_relaxed(&sched.gfree.n);
+	uint32_t n = load_relaxed(&sched.gfree.l.n);
 	struct glist l = {0};
 	struct g *gp;
 
@@ -406,7 +406,7 @@ stackscavenge(int64_t now)
 		return;
 	lock(&sched.gflock);
 	for(n = 0; n < SCAVENGEMAX && spare > 0; n++, spare--){
-		if((gp = glistpop(&sched.gfree)) == NULL)
+		if((gp = gqget(&sched.gfree)) == NULL)
 			break;
 		glistpush(&l, gp);
 	}

@@ -168,7 +168,7 @@ blockrelease(void)
 bool
 handoffquiet(struct g *gp)
 {
-	return runqempty(gp->m->p) && load_relaxed(&sched.runq.n) == 0;
+	return runqempty(gp->m->p) && load_relaxed(&sched.runq.l.n) == 0;
 }
 
 void
@@ -184,7 +184,7 @@ entersyscallblock(struct g *gp)
 	compiler_barrier(); /* see preemptask */
 	if(unlikely(load_relaxed(&gp->m->signalpending)))
 		kickwait(gp->m);
-	if(ngs() > 1 || load_relaxed(&sched.runq.n) != 0 || !runqempty(gp->m->p)){
+	if(ngs() > 1 || load_relaxed(&sched.runq.l.n) != 0 || !runqempty(gp->m->p)){
 		pp = releasep(gp->m);
 		store_relaxed(&gp->retake, RETAKE_TAKEN);
 		handoffp(pp);

@@ -70,7 +70,7 @@ workwaits(struct p *pp, int64_t now)
 {
 	int64_t w = load_relaxed(&pp->timer0when);
 
-	return !runqempty(pp) || load_relaxed(&sched.runq.n) != 0 || (w != 0 && w <= now);
+	return !runqempty(pp) || load_relaxed(&sched.runq.l.n) != 0 || (w != 0 && w <= now);
 }
 
 /*
@@ -123,7 +123,7 @@ blocked(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 static int64_t
 slice(struct p *pp)
 {
-	int64_t s = SLICE / (1 + (runqlen(pp) + load_relaxed(&sched.runq.n)) / 2);
+	int64_t s = SLICE / (1 + (runqlen(pp) + load_relaxed(&sched.runq.l.n)) / 2);
 
 	return s > MINSLICE ? s : MINSLICE;
 }

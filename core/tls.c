@@ -266,6 +266,22 @@ tlsreset(struct g *gp)
 	tcbstart(gp);
 }
 
+void
+tlsprefetch(struct g *gp)
+{
+	uintptr_t tcb = gp->fsbase, at = tcb + tcblayout.cleanupjmpbuf - sizeof(void *);
+
+	__builtin_prefetch((void *)tcb, 1);
+	for(; at < tcb + tcblayout.cancelhandling + CACHELINE; at += CACHELINE)
+		__builtin_prefetch((void *)at, 1);
+	__builtin_prefetch((void *)(tcb + tcblayout.tid), 1);
+	__builtin_prefetch((void *)(tcb + (uintptr_t)tcblayout.resp), 1);
+	__builtin_prefetch((void *)(tcb + (uintptr_t)tlsgoff), 1);
+	at = (tcb - (tcblayout.tlssize - tcblayout.size)) & ~63UL; /* tlsstacktop */
+	for(int i = 1; i <= 4; i++)
+		__builtin_prefetch((void *)(at - (uintptr_t)i * CACHELINE), 1);
+}
+
 /* Gives the TLS back, but for libc's block, which stays with the G. */
 static void
 release(struct g *gp)

@@ -32,7 +32,8 @@ detail(int fd)
 			continue;
 		rtprint(fd, "  G%lu: status=%s(%s %p) m=%d lockedm=%d\n", (unsigned long)gp->goid,
 		    gp->insyscall && gp->status == Grunning ? "syscall" : statusnames[gp->status],
-		    gp->status == Gwaiting ? waitreasons[gp->waitreason] : "", gp->waitobj, mp ? (int)mp->id : -1,
+		    gp->status == Gwaiting ? waitreasons[gp->waitreason] : "",
+		    gp->status == Gwaiting ? gp->waitobj : NULL, mp ? (int)mp->id : -1,
 		    gp->lockedm ? (int)gp->lockedm->id : -1);
 	}
 }
@@ -53,7 +54,7 @@ schedtrace(void)
 	    (long)((now - start) / MSEC), gomaxprocs, load_relaxed(&sched.npidle), load_relaxed(&sched.mcount) + 1,
 	    load_relaxed(&sched.nmspinning), load_relaxed(&sched.needspinning), load_relaxed(&sched.nmidle),
 	    load_relaxed(&sched.nblocked), load_relaxed(&sched.nblockq), ngs(),
-	    load_relaxed(&sched.runq.n));
+	    load_relaxed(&sched.runq.l.n));
 	for(int i = 0; i < gomaxprocs && n < (int)sizeof b - 16; i++)
 		n += fmtbuf(b + n, sizeof b - (size_t)n, "%s%u", i ? " " : "", runqlen(allp[i]));
 	rtprint(fd, "%s]\n", b);

@@ -13,16 +13,6 @@
 
 enum { MINREST = 2048 }; /* of a stack, below TCB and TLS, as in glibc */
 
-/* What pthread_create makes of its attributes. */
-struct startattr {
-	size_t size, guard;
-	uintptr_t stack; /* lowest address of the program's own, or 0 */
-	bool detached;
-	bool hasmask;
-	sigset_t mask;
-	struct kstart k;
-};
-
 /* The attributes of those who give none; pthread_setattr_default_np changes them. */
 static struct {
 	struct mutex lock;
@@ -65,6 +55,7 @@ threadinit(void)
 {
 	maing->exitstate = Jrun;
 	getdefaults();
+	attrmemoinit();
 	nameinit(maing);
 	lockinit(maing);
 }
@@ -248,7 +239,12 @@ create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *ar
 
 	if(self == NULL && (self = getgforeign()) == NULL)
 		return EAGAIN;
-	parseattr(&a, attr);
+	if(attr == NULL || self->flags & GF_FOREIGN)
+		parseattr(&a, attr);
+	else if(!attrrecall(self, attr, &a)){
+		parseattr(&a, attr);
+		attrkeep(self, attr, &a);
+	}
 	kstartinherit(&a.k, self);
 	if(a.size < tcblayout.tlssize + MINREST)
 		return EINVAL;

@@ -140,6 +140,22 @@ pid_t kernelid(pid_t id, bool change);
 int refuse(const char *what);
 #define NOTHREAD INT_MIN
 
+/* ---- attrmemo.c ---- */
+
+/* What pthread_create makes of its attributes. */
+struct startattr {
+	size_t size, guard;
+	uintptr_t stack; /* lowest address of the program's own, or 0 */
+	bool detached;
+	bool hasmask;
+	sigset_t mask;
+	struct kstart k;
+};
+/* attrrecall fills in a if self's P has seen attr before; attrkeep takes note of what they mean. User mode, not foreign threads. */
+bool attrrecall(struct g *self, const pthread_attr_t *attr, struct startattr *a);
+void attrkeep(struct g *self, const pthread_attr_t *attr, const struct startattr *a);
+void attrmemoinit(void);
+
 /* ---- bynumber.c ---- */
 
 /* tidsyscall prepares system call n, with its first two arguments *a and *b. False: it must not be made, *r and errno are its result. */

@@ -89,7 +89,7 @@ START_TEST(test_overflow_goes_global)
 	for(int i = 0; i < 1000; i++)
 		runqput(pp, &gs[i], false);
 	ck_assert_uint_le(runqlen(pp), RUNQSIZE);
-	ck_assert_uint_eq(runqlen(pp) + sched.runq.n, 1000);
+	ck_assert_uint_eq(runqlen(pp) + sched.runq.l.n, 1000);
 	while((gp = runqget(pp, &inherit)) != NULL || (gp = globrunqget(pp, 0)) != NULL){
 		ck_assert(!seen[gp - gs]);
 		seen[gp - gs] = true;
@@ -106,7 +106,7 @@ START_TEST(test_batch_keeps_order)
 	for(int i = 0; i < 300; i++)
 		glistpush(&l, &gs[i]);
 	runqputbatch(pp, &l);
-	ck_assert_uint_eq(sched.runq.n, 300 - RUNQSIZE);
+	ck_assert_uint_eq(sched.runq.l.n, 300 - RUNQSIZE);
 	for(int i = 0; i < RUNQSIZE; i++)
 		ck_assert_ptr_eq(runqget(pp, &inherit), &gs[i]);
 }
@@ -183,7 +183,7 @@ START_TEST(test_stress_owner_and_thieves)
 					add_fetch(&taken[gp - gs], 1);
 				else{
 					lock(&sched.lock);
-					gp = glistpop(&sched.runq);
+					gp = gqget(&sched.runq);
 					unlock(&sched.lock);
 					if(gp != NULL)
 						add_fetch(&taken[gp - gs], 1);
@@ -199,7 +199,7 @@ START_TEST(test_stress_owner_and_thieves)
 		pthread_join(t[i], NULL);
 		free(tp[i]);
 	}
-	while((gp = glistpop(&sched.runq)) != NULL)
+	while((gp = gqget(&sched.runq)) != NULL)
 		taken[gp - gs]++;
 	for(int i = 0; i < NG; i++)
 		ck_assert_uint_eq(taken[i], ROUNDS);
