@@ -147,7 +147,7 @@ asyncbit(struct g *gp)
 	return (load_relaxed(&tcbword(gp, tcblayout.asyncat, uint8_t)) & tcblayout.asyncbit) != 0;
 }
 
-static bool
+bool
 asynccancels(struct g *gp)
 {
 	uint32_t ch;
@@ -166,7 +166,11 @@ asynccancel(struct g *gp)
 	host->testcancel();
 }
 
-/* Sets ATTN_CANCEL and makes gp look, wherever it is. Any thread. */
+/*
+ * Sets ATTN_CANCEL and makes gp look, wherever it is. Any thread. In entersyscallblock it may be in a call of our own
+ * that a kick ends (sigwait.c, pollmask.c): these look at attn after a system call that follows the store of insyscall,
+ * so that one of the two sees the other. Other calls are restarted after a kick.
+ */
 void
 cancelg(struct g *gp)
 {
@@ -180,7 +184,7 @@ cancelg(struct g *gp)
 	if((w & WSTATE) == Wparked){
 		if(!load_relaxed(&gp->nointr))
 			wake(gp, w >> WSEQSHIFT, WAKE_SIGNAL);
-	}else if(asyncbit(gp) && (mp = load_acquire(&gp->m)) != NULL)
+	}else if((asyncbit(gp) || load_relaxed(&gp->insyscall) == 2) && (mp = load_acquire(&gp->m)) != NULL)
 		preemptm(mp); /* else it is in no cancellation point, and a kick might interrupt a call for nothing */
 }
 

@@ -652,6 +652,7 @@ void preemptask(struct m *, struct g *); /* the same for preemption: not while g
 void kickwait(struct m *);
 uintptr_t kerneltcb(struct m *); /* libc's descriptor of mp's kernel thread */
 void cancelg(struct g *);  /* tells a G that it is cancelled, wherever it is; any thread, its TCB says so already */
+bool asynccancels(struct g *); /* is the caller to be cancelled here and now, wherever that is? */
 void cancelhandler(void);  /* after libc may have set its handler of signal 32 */
 
 /* ---- netpoll.c ---- */

@@ -3,6 +3,7 @@
  * The wrappers of kind BLOCK: calls that may block in the kernel, where
  * nothing but the call itself could say for how long. The P can be taken meanwhile.
  */
+#include "cancel.h"
 #include "libc.h"
 #include "runtime.h"
 
@@ -16,6 +17,7 @@
                                                                   \
 		if(gp == NULL)                                    \
 			return libc.name args;                    \
+		unwindsyscall();                                  \
 		rtenter(gp);                                      \
 		entersyscall(gp);                                 \
 		r = libc.name args;                               \

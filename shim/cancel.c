@@ -10,6 +10,7 @@
  *                           cancelpoint()
  *   is in a system call     libc's function has made cancellation asynchronous for that time: a kick injects a call of
  *                           pthread_testcancel there (preempt.c)
+ *   is about to make one    libc's function sees the request and unwinds: unwindsyscall() has the state put right
  *   is asynchronous         the same, or on its next way out of the runtime
  *   runs otherwise          it acts at its next cancellation point
  *
@@ -22,6 +23,8 @@
  * libc's own pthread_cancel is for its own threads only. It sets its handler for the signal that heddle
  * uses too, so heddle's is put in front again.
  */
+#include <unwind.h>
+
 #include "cancel.h"
 #include "libc.h"
 #include "tls.h"
@@ -54,6 +57,21 @@ cancelnow(struct g *gp)
 	rtenter(gp);
 	update(gp);
 	rtexit(gp);
+}
+
+_Unwind_Reason_Code syscallpersonality(int version, _Unwind_Action actions, _Unwind_Exception_Class,
+    struct _Unwind_Exception *, struct _Unwind_Context *);
+
+/* The unwinder comes by a frame that has made a system call, and leaves it. See once.c for why not __attribute__((cleanup)). */
+_Unwind_Reason_Code
+syscallpersonality(int version, _Unwind_Action actions, _Unwind_Exception_Class class, struct _Unwind_Exception *e,
+    struct _Unwind_Context *context)
+{
+	struct g *gp = getg();
+
+	if((actions & _UA_CLEANUP_PHASE) && gp != NULL)
+		abandonsyscall(gp);
+	return _URC_CONTINUE_UNWIND;
 }
 
 EXPORT int

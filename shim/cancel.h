@@ -27,4 +27,11 @@ cancelpointrt(struct g *gp)
 	}
 }
 
+/*
+ * unwindsyscall says, within a function that calls libc between entersyscall and exitsyscall, that the call may not
+ * return: libc acts on a cancellation at its cancellation points, and unwinds. (The directive holds for the
+ * function as a whole: pc-relative, 32 bits.)
+ */
+#define unwindsyscall() __asm__ volatile(".cfi_personality 0x1b, syscallpersonality")
+
 #endif

@@ -111,6 +111,7 @@ bool interrupted(struct g *gp, bool mayrestart);
 #define iosyscall(gp, call)                          \
 	({                                           \
 		__typeof__(call) io_r;               \
+		unwindsyscall();                     \
 		entersyscall(gp);                    \
 		io_r = (call);                       \
 		exitsyscall(gp);                     \
@@ -132,6 +133,7 @@ bool interrupted(struct g *gp, bool mayrestart);
 #define iosyscallblock(gp, call)                     \
 	({                                           \
 		__typeof__(call) io_r;               \
+		unwindsyscall();                     \
 		entersyscallblock(gp);               \
 		io_r = (call);                       \
 		exitsyscallblock(gp);                \

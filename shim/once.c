@@ -9,8 +9,9 @@
  * may be libc's: even before the bootstrap all are handled here.
  *
  * The function may end by an exception, by pthread_exit or by cancellation. Then the object is as before and
- * another thread has its turn. To notice that without libgcc, whose cleanup routine
- * would make the library depend on it, oncerun has a personality routine of its own, which the
+ * another thread has its turn. The two last are libc's to tell: oncerun registers with it as a cleanup handler
+ * does, which works also in a program without unwind tables. To notice an exception without libgcc, whose
+ * cleanup routine would make the library depend on it, oncerun has a personality routine of its own, which the
  * unwinder calls as it passes; the frames of oncerun are on a list, the innermost one first. One
  * that was left by longjmp is found by its address and dropped.
  */
@@ -23,6 +24,8 @@ enum { ONCERUNNING = 1, ONCEDONE = 2 };
 struct oncerun {
 	pthread_once_t *once;
 	struct oncerun *outer;
+	bool over;
+	__pthread_unwind_buf_t buf;
 };
 
 static __thread struct oncerun *runs __attribute__((tls_model("initial-exec")));
@@ -56,7 +59,10 @@ onceend(pthread_once_t *once, int value)
 _Unwind_Reason_Code oncepersonality(int version, _Unwind_Action actions, _Unwind_Exception_Class, struct _Unwind_Exception *,
     struct _Unwind_Context *);
 
-/* The unwinder comes by oncerun's frame: for a forced unwind once, for an exception in the second phase too. */
+/*
+ * The unwinder comes by oncerun's frame: for an exception in the second phase too. A forced unwind goes to buf first, and
+ * comes here when it goes on from there.
+ */
 _Unwind_Reason_Code
 oncepersonality(int version, _Unwind_Action actions, _Unwind_Exception_Class class, struct _Unwind_Exception *e,
     struct _Unwind_Context *context)
@@ -65,7 +71,10 @@ oncepersonality(int version, _Unwind_Action actions, _Unwind_Exception_Class cla
 
 	if((actions & _UA_CLEANUP_PHASE) && run != NULL){
 		runs = run->outer;
-		onceend(run->once, 0);
+		if(!run->over){
+			__pthread_unregister_cancel(&run->buf);
+			onceend(run->once, 0);
+		}
 	}
 	return _URC_CONTINUE_UNWIND;
 }
@@ -74,13 +83,20 @@ oncepersonality(int version, _Unwind_Action actions, _Unwind_Exception_Class cla
 static noinline void
 oncerun(pthread_once_t *once, void (*fn)(void))
 {
-	struct oncerun run = {once, runs};
+	struct oncerun run = {.once = once, .outer = runs};
 
 	__asm__ volatile(".cfi_personality 0x1b, oncepersonality"); /* pc-relative, 32 bits */
 	while(run.outer && (uintptr_t)run.outer < (uintptr_t)&run)
 		run.outer = run.outer->outer;
 	runs = &run;
+	if(__sigsetjmp_cancel(run.buf.__cancel_jmp_buf, 0) != 0){
+		run.over = true;
+		onceend(once, 0);
+		__pthread_unwind_next(&run.buf);
+	}
+	__pthread_register_cancel(&run.buf);
 	fn();
+	__pthread_unregister_cancel(&run.buf);
 	runs = run.outer;
 	onceend(once, ONCEDONE);
 }

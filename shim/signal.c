@@ -286,11 +286,21 @@ sendself(const siginfo_t *info)
 	return r;
 }
 
+enum { PIDMAX = 1 << 22 }; /* the kernel's greatest */
+
+/* A G's tid stands for the process, as any thread's does where a process is asked for. No process of the kernel's has such a number. */
+static pid_t
+pidof(pid_t pid)
+{
+	return rtready && pid > PIDMAX && gfromtid((uint32_t)pid) != NULL ? sigpid : pid;
+}
+
 EXPORT int
 kill(pid_t pid, int sig)
 {
 	siginfo_t info;
 
+	pid = pidof(pid);
 	if(rtready && pid == sigpid && sig > 0 && !badsig(sig) && ours()){
 		info = siginfoof(sig, SI_USER);
 		if(sendself(&info))
@@ -304,6 +314,7 @@ sigqueue(pid_t pid, int sig, const union sigval val)
 {
 	siginfo_t info;
 
+	pid = pidof(pid);
 	if(rtready && pid == sigpid && sig > 0 && !badsig(sig) && ours()){
 		info = siginfoof(sig, SI_QUEUE);
 		info.si_value = val;

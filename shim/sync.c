@@ -71,6 +71,10 @@ runhandlers(struct g *gp)
 	if(gp->flags & GF_FOREIGN)
 		return HANDLER_EINTR; /* the kernel has run it */
 	restart = sigdeliver(gp);
+	if(unlikely(asynccancels(gp))){
+		rtexit(gp);
+		rtenter(gp);
+	}
 	return gp->nsig == n ? HANDLER_NONE : restart ? HANDLER_RESTART : HANDLER_EINTR;
 }
 

@@ -75,14 +75,14 @@ validnsec(const struct timespec *ts)
 /*
  * semasleep parks gp, whose entry has been put on a queue; d may be NULL. With a cancellation pending, which
  * would end every wait at once, only the wait in which it came is ended by it: these functions are no
- * cancellation points, or have acted on it already.
+ * cancellation points, or have acted on it already. If it is asynchronous, runhandlers() acts on it.
  */
 static inline enum wakewhy
 semasleep(struct g *gp, enum waitreason why, const void *obj, const struct deadline *d)
 {
 	int64_t when = d ? d->when : NOTIME;
 
-	if(unlikely(load_relaxed(&gp->attn) & ATTN_CANCEL))
+	if(unlikely(load_relaxed(&gp->attn) & ATTN_CANCEL) && !(gp->locks == 1 && asynccancels(gp)))
 		return parknointr(gp, why, obj, when);
 	return park(gp, why, obj, when);
 }
@@ -97,7 +97,7 @@ semasleepcancel(struct g *gp, enum waitreason why, const void *obj, const struct
 enum { HANDLER_NONE, HANDLER_RESTART, HANDLER_EINTR };
 /* runhandlers runs the signal handlers that have interrupted a wait. In runtime mode, with nothing of the wait
  * left in the object or on a queue: a handler may leave by longjmp. It says whether handlers ran, and
- * whether one of them was installed without SA_RESTART. */
+ * whether one of them was installed without SA_RESTART. Nor does it return if the G is cancelled asynchronously. */
 int runhandlers(struct g *gp);
 
 /* kernelwake wakes up to n threads that wait at addr in the kernel. The memory may be gone. */
@@ -108,6 +108,7 @@ void kernelwake(const void *addr, int n);
 	({                                                            \
 		struct g *bc_g = (gp);                                \
 		bool bc_enter = bc_g && !(bc_g->flags & GF_FOREIGN);  \
+		unwindsyscall();                                      \
 		if(bc_enter){                                         \
 			rtenter(bc_g);                                \
 			entersyscall(bc_g);                           \

@@ -26,6 +26,8 @@ getdefaults(void)
 	pthread_attr_t attr;
 	size_t size = 0, guard = 0;
 	int detach = PTHREAD_CREATE_JOINABLE;
+	sigset_t mask;
+	bool hasmask;
 	struct kstart k;
 
 	if(pthread_getattr_default_np(&attr) != 0)
@@ -34,10 +36,11 @@ getdefaults(void)
 	pthread_attr_getdetachstate(&attr, &detach);
 	pthread_attr_getstacksize(&attr, &size);
 	pthread_attr_getguardsize(&attr, &guard);
+	hasmask = pthread_attr_getsigmask_np(&attr, &mask) == 0;
 	pthread_attr_destroy(&attr);
 	store_relaxed(&defaults.size, size);
 	store_relaxed(&defaults.guard, guard);
-	store_relaxed(&defaults.other, k.what != 0 || detach != PTHREAD_CREATE_JOINABLE);
+	store_relaxed(&defaults.other, k.what != 0 || detach != PTHREAD_CREATE_JOINABLE || hasmask);
 }
 
 EXPORT int
