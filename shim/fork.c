@@ -55,6 +55,7 @@ forkchild(void)
 		return;
 	rtfork();
 	initfork();
+	setxidfork();
 	pollshimfork();
 	sigsetkernelmask(mask);
 }

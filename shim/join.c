@@ -50,24 +50,20 @@ become(struct g *gp, uint32_t state)
 }
 
 /*
- * In Jclaimed: a signal or a request to end has come. Handlers run, and cancellation happens, in user mode. Cancellation
- * leaves from here, so that gp must be joinable again. False if gp has ended or is another's to join.
+ * In Jclaimed: a signal or a request to end has come. Handlers run, and cancellation happens, in user mode. They may
+ * leave from here, so that gp must be joinable again. False if gp has ended or is another's to join.
  */
 static bool
 interrupted(struct g *self, struct g *gp)
 {
 	uint32_t s;
 
+	become(gp, Jrun);
 	rtexit(self);
-	if(load_relaxed(&self->attn) & ATTN_CANCEL){
-		become(gp, Jrun);
-		cancelnow(self);
-		rtenter(self);
-		s = load_acquire(&gp->exitstate);
-		return (s & JSTATE) == Jrun && jchange(gp, &s, Jclaimed);
-	}
+	cancelpoint(self);
 	rtenter(self);
-	return true;
+	s = load_acquire(&gp->exitstate);
+	return (s & JSTATE) == Jrun && jchange(gp, &s, Jclaimed);
 }
 
 /* Waits for the end of gp, which the caller has claimed; in runtime mode. d may be NULL. */

@@ -21,18 +21,31 @@ errnohere(void)
 	return errno;
 }
 
-/* In runtime mode the G stays on its M. No signal may come, as the descriptor may be main's, who is elsewhere. */
+static struct mutex callers;
+
+void
+setxidfork(void)
+{
+	callers = (struct mutex){0};
+}
+
+/*
+ * In runtime mode the G stays on its M. No signal may come, as the descriptor may be main's, who is elsewhere; so one at a
+ * time: the next waits here, where libc's signal finds its kernel thread, and not for a lock of libc's, where it would not.
+ */
 #define WITHKERNELTCB(gp, call)                        \
 	({                                             \
 		uint64_t x_mask;                       \
 		int x_r, x_e;                          \
 		rtenter(gp);                           \
+		lock(&callers);                        \
 		x_mask = sigblockall();                \
 		setfsbase(kerneltcb((gp)->m));         \
 		x_r = (call);                          \
 		x_e = errnohere();                     \
 		setfsbase((gp)->fsbase);               \
 		sigsetkernelmask(x_mask);              \
+		unlock(&callers);                      \
 		rtexit(gp);                            \
 		if(x_r != 0)                           \
 			errno = x_e;                   \

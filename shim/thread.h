@@ -13,6 +13,7 @@
  * if the runtime runs; if not, the caller goes straight to libc. Keeps errno. */
 bool bootstrap(void);
 void initfork(void); /* in the child of a fork: as if it had never been called */
+void setxidfork(void);
 
 /* Functions of libc's that its headers do not declare; valid once bootstrap has returned true. */
 extern struct privatelibc {

@@ -68,6 +68,15 @@ changer(void *arg UNUSED)
 	return NULL;
 }
 
+/* Several at a time: each is signalled while it makes its own call. */
+static void *
+again(void *arg UNUSED)
+{
+	for(int i = 0; i < 20; i++)
+		OK(setuid(UID));
+	return NULL;
+}
+
 int
 main(void)
 {
@@ -88,6 +97,10 @@ main(void)
 	for(int i = 0; i < N; i++)
 		t[i] = spawn(waiter, (void *)0);
 	for(int i = 0; i < N; i++)
+		join(t[i]);
+	for(int i = 0; i < 6; i++)
+		t[i] = spawn(again, NULL);
+	for(int i = 0; i < 6; i++)
 		join(t[i]);
 	EQ(bad, 0);
 	printf("ok\n");
