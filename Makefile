@@ -45,12 +45,29 @@ $(BUILD)/shim/cmd/libdir.h: always
 	$(Q)mkdir -p $(@D)
 	$(Q)echo '#define HEDDLE_LIBDIR "$(LIBDIR)"' | cmp -s - $@ || echo '#define HEDDLE_LIBDIR "$(LIBDIR)"' > $@
 
+# The lists that heddle check has built in: what needs no treatment, and the names of system calls.
+$(BUILD)/shim/cmd/harmless.h: shim/libc_harmless.list
+	$(Q)mkdir -p $(@D)
+	$(Q)sed 's/#.*//' $< | tr -s ' \t' '\n\n' | sed -n 's/..*/"&",/p' > $@
+$(BUILD)/shim/cmd/syscalls.h:
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '#include <sys/syscall.h>' | $(CC) -E -dM - | \
+	  sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9][0-9]*\)$$/[\2] = "\1",/p' > $@
+
+# libelf's header, for heddle check.
+LIBELF_H ?= /usr/include/libelf.h
+$(LIBELF_H):
+	$(Q)scripts/deps.sh $@:libelf-dev
+$(CMD_O): | $(LIBELF_H)
+
 $(CMD_O): HCFLAGS += -I$(BUILD)/shim/cmd
+$(BUILD)/shim/cmd/table.o: $(BUILD)/shim/cmd/harmless.h
+$(BUILD)/shim/cmd/rawcall.o: $(BUILD)/shim/cmd/syscalls.h
 $(BUILD)/shim/cmd/heddle.o: $(BUILD)/shim/cmd/libdir.h
 
 $(BUILD)/heddle: $(CMD_O)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lelf
 
 $(BUILD)/%.o: %.c
 	$(call say,CC,$<)

@@ -3,13 +3,16 @@
 #ifndef COMMAND_H
 #define COMMAND_H
 
-enum { EX_BADUSE = 2, EX_REFUSED = 125, EX_NOEXEC = 126, EX_NOTFOUND = 127 };
+enum { EX_BADUSE = 2, EX_ERROR = 3, EX_REFUSED = 125, EX_NOEXEC = 126, EX_NOTFOUND = 127 };
 
 /* A message on standard error: "heddle: ...". */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same, then the usage, then exit with EX_BADUSE. */
+/* The same, then the usage (by default that of heddle run), then exit with its status (EX_BADUSE). */
 void baduse(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+/* From now on the usage is text, and bad usage exits with status. */
+void usage(const char *text, int status);
 
 /* A decimal number from lo to hi and nothing else; -1 if s is not one. */
 long number(const char *s, long lo, long hi);
@@ -19,6 +22,10 @@ long number(const char *s, long lo, long hi);
  * value, warns of unknown names.
  */
 void checkentries(const char *list);
+
+/* heddle check, with its arguments; the exit status. Its help on standard output. */
+int check(int argc, char **argv);
+void helpcheck(void);
 
 /* Lists the options on standard output. */
 void printoptions(void);

@@ -23,6 +23,8 @@
 enum { MAXMAXPROCS = 1024 };
 static const char runusage[] =
     "usage: heddle run [-o name[=value]]... [-p N] [-l LIB] [--force] [--] CMD [ARG...]\n";
+static const char *usagetext = runusage;
+static int usagestatus = EX_BADUSE;
 
 void
 say(const char *fmt, ...)
@@ -45,8 +47,15 @@ baduse(const char *fmt, ...)
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "\n%sTry 'heddle help run' or 'heddle help options'.\n", runusage);
-	exit(EX_BADUSE);
+	fprintf(stderr, "\n%sTry 'heddle help', 'heddle help run' or 'heddle help options'.\n", usagetext);
+	exit(usagestatus);
+}
+
+void
+usage(const char *text, int status)
+{
+	usagetext = text;
+	usagestatus = status;
 }
 
 static void
@@ -147,34 +156,8 @@ checktarget(const char *path, int force)
 	struct target t;
 	const char *cause, *remedy;
 
-	switch(judge(path, &t)) {
-	case STATIC:
-		cause = "is statically linked, so no library can be preloaded";
-		remedy = "Use a dynamically linked build of it.";
-		break;
-	case FOREIGN:
-		cause = "is built for another architecture than heddle";
-		remedy = "Build heddle for that architecture and run its own command.";
-		break;
-	case NOTGLIBC:
-		cause = "uses a dynamic linker that is not glibc's";
-		remedy = "heddle needs a program linked with glibc, as Debian's are.";
-		break;
-	case SETUID:
-		cause = "is set-user-ID, so the dynamic linker ignores preloaded libraries";
-		remedy = "Run it as its owner, or a copy of it without the bit.";
-		break;
-	case SETGID:
-		cause = "is set-group-ID, so the dynamic linker ignores preloaded libraries";
-		remedy = "Run it as its group, or a copy of it without the bit.";
-		break;
-	case FILECAPS:
-		cause = "has file capabilities, so the dynamic linker ignores preloaded libraries";
-		remedy = "Run it as root, or a copy of it without them (cp drops them).";
-		break;
-	default:
+	if(!whynot(judge(path, &t), &cause, &remedy))
 		return t.binary;
-	}
 	say("%s%s %s%s%s%s", force ? "warning: " : "", t.path, cause,
 	    t.detail[0] != '\0' ? " (" : "", t.detail, t.detail[0] != '\0' ? ")" : "");
 	if(force)
@@ -249,9 +232,11 @@ help(const char *topic)
 {
 	if(topic == NULL) {
 		printf("usage: heddle run [option]... -- CMD [ARG...]\n"
+		    "       heddle check [option]... FILE...\n"
 		    "       heddle version\n"
-		    "       heddle help [run|options|version]\n\n"
-		    "Runs CMD so that each thread it creates is a goroutine on a few kernel threads.\n");
+		    "       heddle help [run|check|options|version]\n\n"
+		    "Runs CMD so that each thread it creates is a goroutine on a few kernel threads;\n"
+		    "or says whether and how well FILE would run so.\n");
 	} else if(strcmp(topic, "run") == 0) {
 		printf("%s\n"
 		    "  -o, --option name[=value][,...]  set an option of HEDDLE= ('heddle help options')\n"
@@ -260,6 +245,8 @@ help(const char *topic)
 		    "      --force                      run CMD even if heddle can have no effect on it\n\n"
 		    "Exit status: CMD's own; 2 bad usage, 125 refused, 126 cannot execute, 127 not found.\n",
 		    runusage);
+	} else if(strcmp(topic, "check") == 0) {
+		helpcheck();
 	} else if(strcmp(topic, "options") == 0) {
 		printoptions();
 	} else if(strcmp(topic, "version") == 0) {
@@ -277,6 +264,8 @@ main(int argc, char **argv)
 
 	if(strcmp(cmd, "run") == 0)
 		return run(argc - 1, argv + 1);
+	if(strcmp(cmd, "check") == 0)
+		return check(argc - 1, argv + 1);
 	if((strcmp(cmd, "version") == 0 || strcmp(cmd, "--version") == 0) && argc == 2) {
 		printf("heddle %s\n", HEDDLE_VERSION);
 		return fflush(stdout) == 0 ? 0 : EX_REFUSED;

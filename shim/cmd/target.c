@@ -28,11 +28,7 @@
 
 #include "target.h"
 
-enum {
-	MAXSCRIPTS = 5,		/* the kernel's own limit of nested #! */
-	MAXPHDRS = 512,
-	HEADLEN = 256,		/* the kernel looks at no more of a #! line */
-};
+enum { MAXPHDRS = 512 };
 
 static const char self[] = "/proc/self/exe";
 
@@ -119,11 +115,11 @@ judgeelf(int fd, struct target *t)
 	char interp[PATH_MAX], ourinterp[PATH_MAX];
 
 	if(!ourselves(&our, ourinterp))
-		return UNKNOWN;
+		return UNCLEAR;
 	/* Short ELF files still show e_machine, which ends at byte 20. */
 	memset(&eh, 0, sizeof eh);
 	if(pread(fd, &eh, sizeof eh, 0) < 20)
-		return UNKNOWN;
+		return UNCLEAR;
 	if(!samekind(&eh, &our)) {
 		snprintf(t->detail, sizeof t->detail, "machine %d, %s-bit", eh.e_machine,
 		    eh.e_ident[EI_CLASS] == ELFCLASS64 ? "64" : "32");
@@ -131,7 +127,7 @@ judgeelf(int fd, struct target *t)
 	}
 	switch(interpreter(fd, &eh, interp)) {
 	case -1:
-		return UNKNOWN;
+		return UNCLEAR;
 	case 0:
 		return samefile(t->path, ourinterp) ? PRELOADABLE : STATIC;
 	}
@@ -167,8 +163,7 @@ judgesecure(const char *path, const struct stat *st)
 	return PRELOADABLE;
 }
 
-/* Takes the interpreter's path from a #! line; 0 when the line has none. */
-static int
+int
 scriptinterp(char *head, size_t n, char *path)
 {
 	char *p = head + 2, *end;
@@ -191,7 +186,7 @@ static enum verdict
 judgefile(struct target *t, int depth, int *next)
 {
 	char head[HEADLEN + 1];
-	enum verdict v = UNKNOWN;
+	enum verdict v = UNCLEAR;
 	struct stat st;
 	ssize_t n;
 	int fd;
@@ -200,7 +195,7 @@ judgefile(struct target *t, int depth, int *next)
 	/* O_NONBLOCK: a FIFO must not hold us up. */
 	fd = open(t->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if(fd < 0)
-		return UNKNOWN;
+		return UNCLEAR;
 	if(fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		goto out;
 	n = pread(fd, head, HEADLEN, 0);
@@ -224,7 +219,7 @@ out:
 enum verdict
 judge(const char *path, struct target *t)
 {
-	enum verdict v = UNKNOWN;
+	enum verdict v = UNCLEAR;
 	int next = 1;
 
 	snprintf(t->path, sizeof t->path, "%s", path);
@@ -233,6 +228,40 @@ judge(const char *path, struct target *t)
 	for(int i = 0; next && i <= MAXSCRIPTS; i++)
 		v = judgefile(t, i, &next);
 	return v;
+}
+
+int
+whynot(enum verdict v, const char **cause, const char **remedy)
+{
+	switch(v) {
+	case STATIC:
+		*cause = "is statically linked, so no library can be preloaded";
+		*remedy = "Use a dynamically linked build of it.";
+		break;
+	case FOREIGN:
+		*cause = "is built for another architecture than heddle";
+		*remedy = "Build heddle for that architecture and run its own command.";
+		break;
+	case NOTGLIBC:
+		*cause = "uses a dynamic linker that is not glibc's";
+		*remedy = "heddle needs a program linked with glibc, as Debian's are.";
+		break;
+	case SETUID:
+		*cause = "is set-user-ID, so the dynamic linker ignores preloaded libraries";
+		*remedy = "Run it as its owner, or a copy of it without the bit.";
+		break;
+	case SETGID:
+		*cause = "is set-group-ID, so the dynamic linker ignores preloaded libraries";
+		*remedy = "Run it as its group, or a copy of it without the bit.";
+		break;
+	case FILECAPS:
+		*cause = "has file capabilities, so the dynamic linker ignores preloaded libraries";
+		*remedy = "Run it as root, or a copy of it without them (cp drops them).";
+		break;
+	default:
+		return 0;
+	}
+	return 1;
 }
 
 const char *

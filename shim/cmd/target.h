@@ -4,6 +4,7 @@
 #define TARGET_H
 
 #include <limits.h>
+#include <stddef.h>
 
 enum verdict {
 	PRELOADABLE,
@@ -13,7 +14,12 @@ enum verdict {
 	SETUID,		/* set-user-ID: the kernel makes LD_PRELOAD void */
 	SETGID,
 	FILECAPS,	/* the same by file capabilities */
-	UNKNOWN,	/* cannot be read or is damaged: let exec judge */
+	UNCLEAR,	/* cannot be read or is damaged: let exec judge */
+};
+
+enum {
+	MAXSCRIPTS = 5,		/* the kernel's own limit of nested #! */
+	HEADLEN = 256,		/* the kernel looks at no more of a #! line */
 };
 
 struct target {
@@ -29,8 +35,17 @@ struct target {
  */
 int findcommand(const char *cmd, char *path);
 
+/*
+ * Takes the interpreter's name from the first line, "#!...", of a script, n bytes of which are at head, with room
+ * for one more, into path[PATH_MAX]. 0 when the line has none.
+ */
+int scriptinterp(char *head, size_t n, char *path);
+
 /* Judges the program at path (from findcommand) and fills in t. */
 enum verdict judge(const char *path, struct target *t);
+
+/* Says why v means that preloading has no effect, and what to do; 0 when it has. */
+int whynot(enum verdict v, const char **cause, const char **remedy);
 
 /*
  * Judges a library: NULL when ld.so can load it into programs like this one,
