@@ -112,10 +112,21 @@ asan tsan: deps
 	  $(SAN_TESTS:%=$(BUILD)/$@/tests/%)
 	$(Q)for t in $(SAN_TESTS); do echo "$@: $$t"; CK_FORK=no $(BUILD)/$@/tests/$$t || exit 1; done
 
+# heddle check with files made to mislead it; see tests/fuzz/check.c. FUZZ_SECONDS=n.
+FUZZ_SECONDS ?= 300
+FUZZ_C := $(filter-out shim/cmd/heddle.c shim/cmd/check.c shim/cmd/options.c,$(CMD_C))
+$(BUILD)/fuzz/check: tests/fuzz/check.c $(FUZZ_C) $(wildcard shim/cmd/*.h shim/*.def) $(BUILD)/heddle
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SAN_FLAGS) -fsanitize=address,undefined $(HCFLAGS) -Ishim/cmd -I$(BUILD)/shim/cmd -o $@ $< $(FUZZ_C) -lelf
+
+fuzz: $(BUILD)/fuzz/check
+	$(Q)$(BUILD)/fuzz/check $(FUZZ_SECONDS) $(BUILD)/heddle $(BUILD)/libheddle.so /bin/true
+
 # The programs with longer loops, again and again, until ROUNDS are done or something fails.
 SOAK_SCALE ?= 20
 ROUNDS     ?= 10
-soak: all
+soak: all fuzz
 	$(Q)i=0; while [ $$i -lt $(ROUNDS) ]; do i=$$((i + 1)); echo "round $$i of $(ROUNDS)"; \
 	  TEST_SCALE=$(SOAK_SCALE) BUILD=$(BUILD) scripts/runprog.sh -p "1 2 4 16" -t 600 $(SOAK) || exit 1; done
 
@@ -196,5 +207,5 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all always asan tsan demo check conformance check-unit check-prog soak deps bench bench-programs install uninstall clean
+.PHONY: all always asan tsan fuzz demo check conformance check-unit check-prog soak deps bench bench-programs install uninstall clean
 -include $(CHECK_BIN:=.d) $(CORE_O:.o=.d) $(SHIM_O:.o=.d) $(ASM_O:.o=.d) $(CMD_O:.o=.d)

@@ -3,7 +3,7 @@
 #
 # check.sh: run heddle's tests and end with one line, `N passed, N failed, N skipped`.
 #
-#   scripts/check.sh [PART...]     parts: warnings unit prog cmd env layering exports coverage (all of them)
+#   scripts/check.sh [PART...]     parts: warnings unit prog cmd check env layering exports coverage (all of them)
 #
 # Everything must have been built: use `make check`, `make check-unit` or `make check-prog`.
 set -u
@@ -91,11 +91,11 @@ warnings() {
 }
 
 mkdir -p "$BUILD"
-[ $# -gt 0 ] || set -- warnings layering exports coverage cmd env unit prog
+[ $# -gt 0 ] || set -- warnings layering exports coverage cmd check env unit prog
 for part; do
 	case $part in
 	unit | prog | warnings)	$part ;;
-	cmd | env)		cases "$part" ;;
+	cmd | check | env)	cases "$part" ;;
 	layering | exports | coverage)	script "$part" ;;
 	*)			echo "check.sh: no part $part" >&2; exit 2 ;;
 	esac

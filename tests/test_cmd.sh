@@ -228,6 +228,8 @@ done
 expect "version" 0 '^heddle [0-9]+\.[0-9]+' version
 expect "help" 0 '^usage: heddle run' help
 expect "help run" 0 '--force' help run
+expect "help tells of check" 0 'heddle check' help
+expect "help check" 0 '--json' help check
 for o in $(sed -n 's/^OPTION(\([a-z]*\),.*/\1/p' "$TOP/core/options.def"); do
 	expect "help options tells of $o" 0 "^  $o" help options
 done

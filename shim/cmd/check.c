@@ -62,6 +62,7 @@ check(int argc, char **argv)
 		struct report r = { .file = filenamed(argv[i], path), .nofollow = nofollow };
 
 		inspect(&r);
+		fflush(stdout);		/* so that errors come where they belong */
 		if(json)
 			writejson(stdout, &r, i == optind);
 		else

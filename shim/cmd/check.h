@@ -32,6 +32,7 @@ struct report {
 	const char *cause, *remedy;	/* of CANNOT and ERROR; remedy may be NULL */
 	struct remark *remarks;
 	int script, library;		/* what the file is, if no program */
+	int detailed;			/* what follows here has been filled in */
 	int nofollow;			/* the libraries were not asked for */
 	const char *secure;		/* "set-user-ID" and the like; NULL without */
 	struct libs libs;

@@ -336,8 +336,8 @@ ofglibc(const struct version *v)
 }
 
 /*
- * Sorts the symbols into what o imports from glibc, or would if it named versions, and functions that it defines though
- * heddle does, too. All others are left out: C++ libraries have tens of thousands.
+ * Sorts the symbols into what o imports from glibc, or by a name that is one of glibc's, and functions that it defines
+ * though heddle does, too. All others are left out: C++ libraries have tens of thousands.
  */
 static void
 imports(struct object *o, const struct dyn *d, struct keep *k)
@@ -350,13 +350,13 @@ imports(struct object *o, const struct dyn *d, struct keep *k)
 		Elf64_Sym s;
 
 		memcpy(&s, &d->sym[i], sizeof s);
-		if(ELF64_ST_BIND(s.st_info) == STB_LOCAL || ELF64_ST_TYPE(s.st_info) == STT_OBJECT ||
-		    ELF64_ST_TYPE(s.st_info) == STT_TLS || !peek(d, s.st_name, name))
+		/* Undefined functions are not always marked as such: Go's linker calls them objects. */
+		if(ELF64_ST_BIND(s.st_info) == STB_LOCAL || !peek(d, s.st_name, name))
 			continue;
 		if(s.st_shndx == SHN_UNDEF) {
 			struct import *im;
 
-			if(!ofglibc(v) && (v != NULL || listed(name) == UNKNOWN))
+			if(!ofglibc(v) && listed(name) == UNKNOWN)
 				continue;
 			if(o->nimports == room)
 				o->imports = grow(k, o->imports, &room, sizeof *o->imports);

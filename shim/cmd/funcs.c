@@ -285,6 +285,22 @@ funcat(struct funcs *fs, uint64_t addr, struct function *f)
 }
 
 uint64_t
+covered(const struct funcs *fs)
+{
+	uint64_t n = 0, upto = 0;
+
+	for(size_t i = 0; i < fs->n; i++) {
+		uint64_t start = fs->r[i].start > upto ? fs->r[i].start : upto;
+
+		if(fs->r[i].end > start) {
+			n += fs->r[i].end - start;
+			upto = fs->r[i].end;
+		}
+	}
+	return n;
+}
+
+uint64_t
 funcbefore(struct funcs *fs, uint64_t addr, uint64_t lo)
 {
 	size_t i = startbefore(fs, addr);

@@ -21,6 +21,9 @@ struct funcs *findfuncs(struct object *o, struct keep *k);
  */
 int funcat(struct funcs *fs, uint64_t addr, struct function *f);
 
+/* How many bytes are in functions. */
+uint64_t covered(const struct funcs *fs);
+
 /* The highest end of a function at or below addr, or lo if that is higher. */
 uint64_t funcbefore(struct funcs *fs, uint64_t addr, uint64_t lo);
 

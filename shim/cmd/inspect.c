@@ -91,6 +91,13 @@ bykind(const void *a, const void *b)
 	return x->kind != y->kind ? (int)x->kind - (int)y->kind : strcmp(x->name, y->name);
 }
 
+/* Or may be: no version says whose it is. */
+static int
+fromglibc(const struct import *im)
+{
+	return im->version[0] == '\0' || strncmp(im->version, "GLIBC_", 6) == 0;
+}
+
 /* Collects the imports of all objects, each function once. */
 static void
 collect(struct report *r)
@@ -105,7 +112,7 @@ collect(struct report *r)
 		for(size_t i = 0; !o->glibc && i < o->nimports; i++) {
 			const struct import *im = &o->imports[i];
 
-			if(islibc(im->from) || listed(im->name) != UNKNOWN)
+			if(islibc(im->from) || (listed(im->name) != UNKNOWN && fromglibc(im)))
 				r->uses[n++] = (struct use){ im->name, o, UNKNOWN };
 		}
 	qsort(r->uses, n, sizeof *r->uses, byname);
@@ -152,19 +159,40 @@ remarkuses(struct report *r)
 		    "they stay kernel threads", s));
 }
 
-/* A library's function of a name that heddle takes the place of: natively the library's own would be called. */
+/* Does some object import name as it stands in o, or perhaps so? */
+static int
+imported(const struct report *r, const struct object *o, const char *name)
+{
+	for(const struct object *by = r->libs.first; by != NULL; by = by->next)
+		for(size_t i = 0; !by->glibc && i < by->nimports; i++) {
+			const struct import *im = &by->imports[i];
+
+			if(strcmp(im->name, name) == 0 && (im->from[0] == '\0' ||
+			    strcmp(im->from, o->soname != NULL ? o->soname : o->name) == 0))
+				return 1;
+		}
+	return 0;
+}
+
+/*
+ * A function of a name that heddle takes the place of. One of the program's own is in force as it would be without
+ * heddle; one of a library's is not, and those that would call it call heddle's.
+ */
 static void
 remarkdefines(struct report *r)
 {
 	for(struct object *o = r->libs.first; o != NULL; o = o->next) {
 		const char *list = NULL;
+		size_t n = 0;
 
-		if(o->glibc || o->ndefines == 0)
+		for(size_t i = 0; !o->glibc && i < o->ndefines; i++)
+			if((o->loader == NULL || imported(r, o, o->defines[i])) && n++ < 6)
+				list = format(&r->keep, "%s%s%s", list != NULL ? list : "", list != NULL ? ", " : "",
+				    o->defines[i]);
+		if(n == 0)
 			continue;
-		for(size_t i = 0; i < o->ndefines && i < 6; i++)
-			list = format(&r->keep, "%s%s%s", list != NULL ? list : "", list != NULL ? ", " : "", o->defines[i]);
-		if(o->ndefines > 6)
-			list = format(&r->keep, "%s and %zu more", list, o->ndefines - 6);
+		if(n > 6)
+			list = format(&r->keep, "%s and %zu more", list, n - 6);
 		remark(r, "redefines", format(&r->keep, o->loader == NULL && !r->library ?
 		    "%s defines %s itself: its own come before heddle's" :
 		    "%s defines %s itself: heddle's come before its own", o->name, list));
@@ -187,7 +215,7 @@ remarkcalls(struct report *r)
 		for(struct rawcall *c = o->calls; c != NULL; c = c->next) {
 			certain += c->certain != 0;
 			uncertain += c->certain == 0;
-			told += likely(c) != 0;
+			told += likely(o, c) != 0;
 		}
 		r->certain += certain;
 		r->uncertain += uncertain;
@@ -262,9 +290,9 @@ judgemode(struct report *r)
 		r->secure = "set-group-ID";
 	else if(getxattr(r->path, "security.capability", caps, sizeof caps) > 0)
 		r->secure = "file capabilities";
-	if(r->secure != NULL && !r->library)
-		remark(r, "secure", format(&r->keep, "%s: preloading works only for the user whose rights it gives, "
-		    "or root", r->secure));
+	if(r->secure != NULL && !r->library && r->outcome < CANNOT)
+		remark(r, "secure", format(&r->keep, "%s: preloading works only for who has the rights it gives already",
+		    r->secure));
 }
 
 /* The command in line if that is "#!.../env COMMAND"; NULL if not, or if COMMAND is an option or an assignment. */
@@ -331,7 +359,7 @@ judgeprogram(struct report *r)
 		return 0;
 	}
 	v = judge(r->path, &t);
-	r->library = o->eh.e_type == ET_DYN && o->interp == NULL && o->soname != NULL && !o->pie && likeus(o);
+	r->library = o->eh.e_type == ET_DYN && o->interp == NULL && !o->pie && (o->soname != NULL || o->nneeded > 0);
 	if(v == STATIC && r->library)
 		v = PRELOADABLE;
 	if(whynot(v, &cause, &remedy)) {
@@ -339,7 +367,8 @@ judgeprogram(struct report *r)
 			cause = format(&r->keep, "%s (%s)", cause, t.detail);
 		conclude(r, CANNOT, cause, remedy);
 	}
-	return likeus(o);
+	/* There is nothing to say of imports and system calls where libc itself is part of the program. */
+	return likeus(o) && v != STATIC;
 }
 
 static void
@@ -361,14 +390,16 @@ look(struct report *r)
 	}
 	slash = strrchr(r->path, '/');
 	o->name = slash != NULL ? slash + 1 : r->path;
-	if(bad == NULL && judgeprogram(r))
+	if(bad == NULL && likeus(o))
 		bad = readdynamic(o, &r->keep);
 	if(bad != NULL) {
 		conclude(r, ERROR, bad, NULL);
 		return;
 	}
-	if(r->outcome == ERROR || !likeus(o))
+	if(!judgeprogram(r))
 		return;
+	r->detailed = 1;
+	o->glibc = isglibc(o->soname != NULL ? o->soname : o->name);
 	judgemode(r);
 	if(!r->nofollow)
 		loadlibs(&r->libs, &r->keep);
@@ -400,6 +431,7 @@ giveup(struct report *r, const char *cause, const char *remedy)
 	r->libc = r->needs = NULL;
 	r->remarks = NULL;
 	r->nuses = 0;
+	r->detailed = 0;
 	r->outcome = WILLRUN;
 	conclude(r, ERROR, cause, remedy);
 }

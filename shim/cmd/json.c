@@ -200,13 +200,15 @@ writejson(FILE *f, const struct report *r, int first)
 	member(f, "cause", r->cause);
 	member(f, "remedy", r->remedy);
 	remarks(f, r);
-	if(r->outcome != ERROR && likeus(o)) {
+	if(r->outcome != ERROR) {
 		member(f, "path", r->path);
 		truth(f, "script", r->script);
 		truth(f, "library", r->library);
-		truth(f, "dynamic", o->interp != NULL || r->library);
+		truth(f, "dynamic", o->dynamic || o->interp != NULL);
 		truth(f, "go", o->go);
 		member(f, "interpreter", o->interp);
+	}
+	if(r->detailed) {
 		member(f, "secure", r->secure);
 		member(f, "libc", r->libc != NULL ? r->libc->path : NULL);
 		version(f, "glibc", r->libc, r->libc != NULL ? r->libc->glibcmax : 0);

@@ -26,8 +26,7 @@ static const char *const usual[] = {
 	"/lib64", "/usr/lib64", "/lib", "/usr/lib",
 };
 
-/* The parts of glibc: they may block and make system calls as they like, they are what heddle knows. */
-static int
+int
 isglibc(const char *name)
 {
 	static const char *const parts[] = {
@@ -72,6 +71,15 @@ samefile(struct libs *l, const struct stat *st)
 	return NULL;
 }
 
+/* The directory that the file at path is in. */
+static const char *
+directory(struct keep *k, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? keepstr(k, path, (size_t)(slash - path)) : ".";
+}
+
 /* Tries one file; 1 when the search is over. Like ld.so it passes over libraries for other machines. */
 static int
 try(struct search *s, const char *path)
@@ -105,6 +113,7 @@ try(struct search *s, const char *path)
 		return 0;
 	}
 	o->name = s->name;
+	o->origin = directory(s->k, path);
 	o->loader = s->loader;
 	o->glibc = isglibc(o->soname != NULL ? o->soname : s->name);
 	while(*tail != NULL)
@@ -131,12 +140,12 @@ append(char *path, size_t *len, const char *from, size_t n)
 static int
 expand(char *path, const struct object *o, const char *s, size_t n)
 {
-	const char *slash = strrchr(o->path, '/'), *platform = (const char *)getauxval(AT_PLATFORM);
+	const char *platform = (const char *)getauxval(AT_PLATFORM);
 	const struct {
 		const char *name, *value;
 		size_t len;
 	} tokens[] = {
-		{ "ORIGIN", slash != NULL ? o->path : ".", slash != NULL ? (size_t)(slash - o->path) : 1 },
+		{ "ORIGIN", o->origin, strlen(o->origin) },
 		{ "LIB", usual[0] + 1, strlen(usual[0] + 1) },
 		{ "PLATFORM", platform != NULL ? platform : "", platform != NULL ? strlen(platform) : 0 },
 	};
@@ -244,6 +253,11 @@ load(struct libs *l, struct keep *k, struct object *loader, const char *name)
 void
 loadlibs(struct libs *l, struct keep *k)
 {
+	char *real = realpath(l->first->path, NULL);
+
+	/* The program's is that of the file itself, a library's that of the name it is found by. */
+	l->first->origin = directory(k, real != NULL ? real : l->first->path);
+	free(real);
 	for(struct object *o = l->first; o != NULL; o = o->next)
 		for(size_t i = 0; i < o->nneeded; i++)
 			load(l, k, o, o->needed[i]);

@@ -24,6 +24,9 @@ struct libs {
  */
 void loadlibs(struct libs *l, struct keep *k);
 
+/* Is the library of that name a part of glibc? Those may block and make system calls as they like: heddle knows them. */
+int isglibc(const char *name);
+
 /* Closes all objects. */
 void closelibs(struct libs *l);
 

@@ -123,6 +123,28 @@ readinterp(struct object *o, struct keep *k)
 	return NULL;
 }
 
+/* Is there a note of the Go linker's? Notes: sizes of name and content, type; both padded to 4 bytes. */
+static int
+madebygo(const struct object *o)
+{
+	for(size_t i = 0; i < o->nph; i++) {
+		const GElf_Phdr *ph = &o->ph[i];
+		const uint8_t *p = at(o, ph->p_offset, ph->p_filesz);
+		uint64_t left = ph->p_filesz, n;
+		uint32_t size[2];
+
+		for(; ph->p_type == PT_NOTE && p != NULL && left >= 16; p += n, left -= n) {
+			memcpy(size, p, sizeof size);
+			if(size[0] == 4 && memcmp(p + 12, "Go\0", 4) == 0)
+				return 1;
+			n = 12 + (((uint64_t)size[0] + 3) & ~(uint64_t)3) + (((uint64_t)size[1] + 3) & ~(uint64_t)3);
+			if(n > left)
+				break;
+		}
+	}
+	return 0;
+}
+
 const char *
 openobject(struct object *o, struct keep *k, const char *path)
 {
@@ -153,7 +175,8 @@ openobject(struct object *o, struct keep *k, const char *path)
 	/* From here on all of it is mapped, or read if that cannot be. */
 	if(o->elf == NULL || o->file == NULL || elf_cntl(o->elf, ELF_C_FDREAD) < 0) {
 		close(fd);
-		return "cannot be read";
+		return st.st_size < (off_t)sizeof(Elf64_Ehdr) ? "is too short: perhaps it was copied incompletely" :
+		    "cannot be read";
 	}
 	close(fd);
 	if(elf_kind(o->elf) != ELF_K_ELF)
@@ -161,6 +184,7 @@ openobject(struct object *o, struct keep *k, const char *path)
 	e = readheaders(o, k);
 	if(e == NULL)
 		e = readinterp(o, k);
+	o->go = e == NULL && madebygo(o);
 	return e;
 }
 

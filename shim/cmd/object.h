@@ -32,6 +32,7 @@ struct object {
 	struct object *next;		/* in the order in which ld.so loads them */
 	struct object *loader;		/* the object that needs it; NULL for the program */
 	const char *name, *path;	/* as it is needed, and where it was found */
+	const char *origin;		/* what $ORIGIN stands for */
 	dev_t dev;
 	ino_t ino;
 	mode_t mode;
@@ -57,6 +58,7 @@ struct object {
 	int glibcmax, glibcneed;	/* N of the highest version GLIBC_2.N that it has, or needs; -1 without */
 
 	struct rawcall *calls;		/* by address */
+	int sparse;			/* of most of its code it is not known what function it is in */
 	int unsearched;			/* its code is larger than what is searched */
 };
 

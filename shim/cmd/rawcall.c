@@ -36,9 +36,9 @@ callname(long nr)
 }
 
 int
-likely(const struct rawcall *c)
+likely(const struct object *o, const struct rawcall *c)
 {
-	return c->certain || callname(c->nr) != NULL;
+	return c->certain || o->sparse || callname(c->nr) != NULL;
 }
 
 /* Decoding in ascending order of addresses. */
@@ -198,6 +198,17 @@ nextcandidate(const uint8_t *code, uint64_t off, uint64_t n)
 	return n;
 }
 
+static uint64_t
+codesize(const struct object *o)
+{
+	uint64_t n = 0;
+
+	for(size_t i = 0; i < o->nph; i++)
+		if(o->ph[i].p_type == PT_LOAD && (o->ph[i].p_flags & PF_X))
+			n += o->ph[i].p_filesz;
+	return n;
+}
+
 void
 findrawcalls(struct object *o, struct keep *k)
 {
@@ -221,8 +232,10 @@ findrawcalls(struct object *o, struct keep *k)
 		if(s.code == NULL)
 			continue;
 		for(uint64_t off = nextcandidate(s.code, 0, s.n); off < s.n; off = nextcandidate(s.code, off + 2, s.n)) {
-			if(fs == NULL)
+			if(fs == NULL) {
 				fs = findfuncs(o, k);
+				o->sparse = covered(fs) < codesize(o) / 2;
+			}
 			if(calls++ < MAXCALLS * 100)
 				candidate(o, k, fs, &s, off, &tail);
 			else

@@ -9,10 +9,10 @@
 void findrawcalls(struct object *o, struct keep *k);
 
 /*
- * Is c worth telling of? What is uncertain and has no number of a call before it is data in all likelihood: tables
- * of constants beside code decode like anything else.
+ * Is c, of o, worth telling of? What is uncertain and has no number of a call before it is data in all likelihood, as
+ * tables of constants beside code decode like anything else; unless all code of the object is without bounds.
  */
-int likely(const struct rawcall *c);
+int likely(const struct object *o, const struct rawcall *c);
 
 /* A system call's name ("futex"); NULL when nr is none's. */
 const char *callname(long nr);

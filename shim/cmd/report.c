@@ -159,7 +159,7 @@ writecalls(FILE *f, const struct report *r, int verbose)
 	}
 	fprintf(f, "%u not through libc", all);
 	if(r->uncertain > 0)
-		fprintf(f, ", %u of them uncertain (most likely data)", r->uncertain);
+		fprintf(f, ", %u of them uncertain (perhaps data)", r->uncertain);
 	fputc('\n', f);
 	for(const struct object *o = r->libs.first; o != NULL; o = o->next)
 		for(const struct rawcall *c = o->calls; c != NULL; c = c->next) {
@@ -240,13 +240,13 @@ writetext(FILE *f, const struct report *r, int verbose)
 		put(f, m->text);
 		fputc('\n', f);
 	}
-	if(r->outcome == ERROR || !likeus(o))
+	if(!r->detailed)
 		return;
 	label(f, "file");
 	put(f, r->path);
 	fprintf(f, "%s: %s, %s%s%s%s\n", r->script ? " (the script's interpreter)" : "",
 	    r->library ? "a library" : "a program",
-	    o->interp != NULL || r->library ? "dynamically linked" : "statically linked",
+	    o->dynamic ? "dynamically linked" : "statically linked",
 	    o->go ? ", made by Go" : "", r->secure != NULL ? ", " : "", r->secure != NULL ? r->secure : "");
 	if(o->interp != NULL) {
 		label(f, "linker");
