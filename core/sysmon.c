@@ -117,13 +117,13 @@ blocked(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 }
 
 /*
- * How long a G may run: 10 ms as in Go, but less when many wait, as the last of them waits for
- * all the others' slices.
+ * How long a G may run: 10 ms as in Go if none waits, and all of them share these 10 ms if some do, down to 2 ms each: the last
+ * one waits for all the others' slices, and a kernel would not let one wait for longer than 3 ms, either.
  */
 static int64_t
 slice(struct p *pp)
 {
-	int64_t s = SLICE / (1 + (runqlen(pp) + load_relaxed(&sched.runq.l.n)) / 2);
+	int64_t s = SLICE / (1 + runqlen(pp) + load_relaxed(&sched.runq.l.n));
 
 	return s > MINSLICE ? s : MINSLICE;
 }
