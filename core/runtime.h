@@ -732,6 +732,7 @@ struct textrange {
 };
 extern struct textrange textranges[256]; /* executable segments of all objects */
 extern size_t ntextranges;
+extern bool textonstack; /* some object needs executable stacks (GCC's nested functions) */
 void textrangesinit(void);
 bool textpreemptible(uintptr_t pc);
 bool textours(uintptr_t pc); /* heddle's own */

@@ -114,13 +114,20 @@ mprotectguard(uintptr_t lo, size_t size)
 	return false;
 }
 
+/* As libc's threads have them: executable if an object said at the start of the runtime that it needs that. */
+static int
+stackprot(void)
+{
+	return PROT_READ | PROT_WRITE | (textonstack ? PROT_EXEC : 0);
+}
+
 /* Brings a slot's guard, of old pages, to n pages. It returns the number there are then. */
 static uint32_t
 setguard(uintptr_t lo, uint32_t old, uint32_t n)
 {
 	if(old > n){
 		if(rawsyscall(SYS_madvise, lo + n * PAGE, (old - n) * PAGE, GUARD_REMOVE) != 0){
-			rawsyscall(SYS_mprotect, lo + n * PAGE, (old - n) * PAGE, PROT_READ | PROT_WRITE);
+			rawsyscall(SYS_mprotect, lo + n * PAGE, (old - n) * PAGE, stackprot());
 			if(n == 0)
 				add_fetch(&nmprotect, -1);
 		}
@@ -141,9 +148,9 @@ setguard(uintptr_t lo, uint32_t old, uint32_t n)
 /* ---- regions ---- */
 
 static long
-rawmmap(size_t size, int flags)
+rawmmap(size_t size, int prot, int flags)
 {
-	return rawsyscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	return rawsyscall(SYS_mmap, 0, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 }
 
 static bool
@@ -199,14 +206,14 @@ newregion(struct class *c)
 
 	if(n == 1)
 		offset = 0;
-	while((p = rawmmap(offset + n * c->size, MAP_NORESERVE | MAP_STACK)) < 0 && p > -4096){
+	while((p = rawmmap(offset + n * c->size, stackprot(), MAP_NORESERVE | MAP_STACK)) < 0 && p > -4096){
 		if(n == 1)
 			return NULL;
 		n /= 2;
 		offset = n == 1 ? 0 : offset;
 	}
 	self = pageup(sizeof *r + n * sizeof r->slot[0]);
-	if((d = rawmmap(self, 0)) < 0 && d > -4096){
+	if((d = rawmmap(self, PROT_READ | PROT_WRITE, 0)) < 0 && d > -4096){
 		rawsyscall(SYS_munmap, p, offset + n * c->size);
 		return NULL;
 	}

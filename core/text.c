@@ -12,6 +12,7 @@ size_t ntextranges;
 static struct textrange nopreempt[16];
 static size_t nnopreempt;
 static struct textrange ours;
+bool textonstack;
 
 static bool
 endswith(const char *path, const char *name)
@@ -31,12 +32,16 @@ object(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	const char *n = info->dlpi_name;
 	uintptr_t self = (uintptr_t)rtinit;
-	bool sys = n && (endswith(n, "libc.so.") || endswith(n, "ld-linux") || endswith(n, "linux-vdso") || endswith(n, "libpthread"));
+	bool saysstack = false, sys = n && (endswith(n, "libc.so.") || endswith(n, "ld-linux") || endswith(n, "linux-vdso") || endswith(n, "libpthread"));
 
 	for(int i = 0; i < info->dlpi_phnum; i++){
 		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
 		struct textrange r = {info->dlpi_addr + ph->p_vaddr, info->dlpi_addr + ph->p_vaddr + ph->p_memsz};
 
+		if(ph->p_type == PT_GNU_STACK){
+			saysstack = true;
+			textonstack |= (ph->p_flags & PF_X) != 0;
+		}
 		if(ph->p_type != PT_LOAD || !(ph->p_flags & PF_X))
 			continue;
 		if(ntextranges < nelem(textranges))
@@ -46,6 +51,7 @@ object(struct dl_phdr_info *info, size_t size, void *arg)
 		if(*(bool *)arg && nnopreempt < nelem(nopreempt) && (sys || self - r.lo < r.hi - r.lo))
 			nopreempt[nnopreempt++] = r;
 	}
+	textonstack |= !saysstack && !sys; /* an old object, which may want it */
 	return 0;
 }
 

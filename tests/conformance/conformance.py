@@ -16,6 +16,8 @@ HEDDLE, HEDDLE_MAXPROCS and TSCALE (a factor for the time limits) are heeded; HE
 Exit status 1 if anything fails. Results and the tests' output: CONFORMANCE_DIR/results/SUITE.
 """
 import importlib, os, re, subprocess, sys, time
+
+sys.dont_write_bytecode = True
 from common import HERE, TOP, Run, Work, load
 
 ALL = 'glibc python redis memcached stressng'
