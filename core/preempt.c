@@ -202,6 +202,19 @@ asyncpreempt2(void)
 	rtexit(gp);
 }
 
+/*
+ * The G has just come back from its system call, with a result: what it has read, or the descriptor it was given, would be
+ * lost. It acts on the request at its next cancellation point. (A call that the kick has ended returns EINTR, or stands
+ * at its instruction again.)
+ */
+static bool
+completed(struct g *gp, struct ucontextk *uc)
+{
+	const uint8_t *pc = (const uint8_t *)uc->gregs[REG_RIP];
+
+	return gp->insyscall && pc[-2] == 0x0f && pc[-1] == 0x05 && (long)uc->gregs[REG_RAX] != -EINTR;
+}
+
 static void
 kicked(struct g *gp, struct ucontextk *uc)
 {
@@ -215,7 +228,7 @@ kicked(struct g *gp, struct ucontextk *uc)
 		}
 	}
 	if(asynccancels(gp)){
-		if(ownstack(gp, uc) && !textours(uc->gregs[REG_RIP]))
+		if(ownstack(gp, uc) && !textours(uc->gregs[REG_RIP]) && !completed(gp, uc))
 			inject(uc);
 	}else if((load_relaxed(&gp->attn) & ATTN_PREEMPT) && options.preempt && gate(gp, uc))
 		inject(uc);
