@@ -26,6 +26,7 @@ struct rawcall {
 	const char *insn;	/* "syscall", "int $0x80" */
 	long nr;		/* the call's number, -1 if not known */
 	int certain;		/* decoded from the start of a function */
+	int clean;		/* on the way from where decoding began all was instructions */
 };
 
 struct object {

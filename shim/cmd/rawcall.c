@@ -38,7 +38,7 @@ callname(long nr)
 int
 likely(const struct object *o, const struct rawcall *c)
 {
-	return c->certain || o->sparse || callname(c->nr) != NULL;
+	return c->certain || (o->sparse && c->clean) || callname(c->nr) != NULL;
 }
 
 /* Decoding in ascending order of addresses. */
@@ -173,7 +173,8 @@ candidate(struct object *o, struct keep *k, struct funcs *fs, struct sweep *s, u
 	c->function = f.name;
 	c->insn = s->code[off] == 0xcd ? "int $0x80" : "syscall";
 	c->nr = s->eax;
-	c->certain = known && !s->bad;
+	c->clean = !s->bad;
+	c->certain = known && c->clean;
 	**tail = c;
 	*tail = &c->next;
 }

@@ -10,7 +10,8 @@ void findrawcalls(struct object *o, struct keep *k);
 
 /*
  * Is c, of o, worth telling of? What is uncertain and has no number of a call before it is data in all likelihood, as
- * tables of constants beside code decode like anything else; unless all code of the object is without bounds.
+ * tables of constants beside code decode like anything else; unless most code of the object is without bounds, and there
+ * were no such tables before.
  */
 int likely(const struct object *o, const struct rawcall *c);
 
