@@ -42,7 +42,7 @@ public=$(functions "$libc" | awk '$2 != "GLIBC_PRIVATE" { print $1 }' | sort -u)
 objects=$(exports "$libc" | sed -n 's/^object //p' | awk '$2 != "GLIBC_PRIVATE" { print $1 }' | sort -u)
 table=$(scripts/mkmap.sh -t) || exit 2
 rows=$(awk '$1 != "API" { print $2 }' <<< "$table" | sort)
-wrapped=$(awk '$1 ~ /^(PARK|POLL|HANDOFF|BLOCK|PLAIN)$/ { print $2 }' <<< "$table" | sort)
+wrapped=$(awk '$1 ~ /^(PARK|POLL|HANDOFF|OUTSIDE|BLOCK|PLAIN)$/ { print $2 }' <<< "$table" | sort)
 
 # The patterns as regular expressions, one a line.
 patterns=$(sed 's/#.*//' shim/libc_harmless.list | tr -s ' \t' '\n\n' | sed -e '/^$/d' -e 's/\[!/[^/g' -e 's/\*/.*/g')

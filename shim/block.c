@@ -28,6 +28,7 @@
 #define WRAP_PARK(ret, name, params, args)
 #define WRAP_POLL(ret, name, params, args)
 #define WRAP_HANDOFF(ret, name, params, args)
+#define WRAP_OUTSIDE(ret, name, params, args)
 #define WRAP_PLAIN(ret, name, params, args)
 
 #define API(name)

@@ -14,6 +14,7 @@
 #define KIND_HANDOFF	HANDOFF
 #define KIND_BLOCK	HANDOFF
 #define KIND_PLAIN	PLAIN
+#define KIND_OUTSIDE	OUTSIDE
 
 struct row {
 	const char *name;	/* NULL: from here on rows are of this kind, for this reason */
@@ -121,7 +122,7 @@ whytreated(const char *name)
 int
 iswrapped(enum kind kind)
 {
-	return kind == PARK || kind == POLL || kind == HANDOFF || kind == PLAIN;
+	return kind == PARK || kind == POLL || kind == HANDOFF || kind == PLAIN || kind == OUTSIDE;
 }
 
 const char *

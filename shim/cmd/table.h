@@ -6,7 +6,8 @@
 enum kind {
 	PARK, POLL, HANDOFF, PLAIN,		/* wrapped */
 	INSIDE, BRIEF, PASSED,			/* libc's own, and why that is well */
-	OUTSIDE, UNTREATED,			/* libc's own, and to be told */
+	OUTSIDE,				/* wrapped, and to be told */
+	UNTREATED,				/* libc's own, and to be told */
 	HARMLESS,				/* cannot block, touches nothing that heddle cares for */
 	UNKNOWN,				/* in none of the lists: newer than they */
 	NKINDS,
@@ -25,7 +26,7 @@ int iswrapped(enum kind kind);
 const char *kindname(enum kind kind);
 const char *kindtext(enum kind kind);
 
-/* Why a function of the kinds INSIDE to UNTREATED is treated so; NULL for others. */
+/* Why a function of the kinds INSIDE, BRIEF, PASSED and UNTREATED is treated so; NULL for others. */
 const char *whytreated(const char *name);
 
 #endif
