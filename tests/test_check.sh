@@ -369,6 +369,43 @@ fi
 timeout 60 "$HEDDLE" check --json hostile* >hosts.json 2>/dev/null
 is "and all in one JSON" "$(python3 -c 'import json; print(len(json.load(open("hosts.json", "rb"))["files"]))')" "$made"
 
+# Files that would take long if the same work were done again and again: functions within functions, tables that overlap.
+python3 - <<'P'
+import struct
+def elf(name, code, symbols, copies, phnum=2):
+    eh = bytearray(b'\x7fELF\2\1\1' + bytes(9) + struct.pack('<HHIQQQIHHHHHH', 3, 62, 1, 0, 64, 0, 0, 64, 56, phnum, 64, 0, 0))
+    off = 64 + 56 * phnum
+    dynoff = off + len(code)
+    strtab = b'\0f\0libx.so\0'
+    stroff = dynoff + 64
+    dyn = struct.pack('<QQQQQQQQ', 14, 3, 5, stroff, 10, len(strtab), 0, 0)
+    sym = b''.join(struct.pack('<IBBHQQ', 1, 2, 0, 1, off + a, n) for a, n in symbols)
+    symoff = stroff + len(strtab)
+    size = symoff + len(sym)
+    load = struct.pack('<IIQQQQQQ', 1, 5, 0, 0, 0, size, size, 4096)
+    ph = load + struct.pack('<IIQQQQQQ', 2, 4, dynoff, dynoff, dynoff, 64, 64, 8)
+    ph += struct.pack('<IIQQQQQQ', 4, 4, 0, 0, 0, size, size, 4) * (phnum - 2)
+    sh = bytes(64) + struct.pack('<IIQQQQIIQQ', 0, 3, 0, 0, stroff, len(strtab), 0, 0, 1, 0)
+    sh += struct.pack('<IIQQQQIIQQ', 0, 2, 0, 0, symoff, len(sym), 1, 0, 8, 24) * copies
+    shoff = (size + 7) & ~7
+    struct.pack_into('<Q', eh, 40, shoff)
+    struct.pack_into('<H', eh, 60, 2 + copies)
+    open(name, 'wb').write(bytes(eh) + ph + code + dyn + strtab + sym + bytes(shoff - size) + sh)
+n = 1 << 20
+code = b'\x90\x0f\x05\x90\x90\x90\x90\x90' * (n // 8)
+elf('slow-nested', code, [(0, n)] + [(i, 4) for i in range(0, n, 16)], 1)
+elf('slow-tables', code, [(i, 8) for i in range(0, n, 16)], 60000)
+elf('slow-headers', code, [(0, n)], 1, 60000)
+elf('slow-notes', b'\1\0\0\0' * (n // 4), [(0, n)], 1, 1100)
+P
+for f in slow-*; do
+	timeout 20 "$HEDDLE" check -n "$f" >slow.out 2>&1
+	rc=$?
+	[ $rc -eq 124 ] && notok "$f ends in time" "20 seconds are over" || ok "$f ends in time"
+done
+expect "and says what was left out" 1 'more code or calls than are searched' -n ./slow-nested
+expect "more program headers than there can be" 3 'more program headers than the kernel accepts' ./slow-headers
+
 # ---- the command line ----
 
 expect "no file: status 3 and the usage" 3 '^usage: heddle check' --

@@ -13,7 +13,7 @@
 #include "object.h"
 #include "table.h"
 
-enum { MAXNEEDED = 4096, MAXNAME = 4096, MAXFUNC = 128 };
+enum { MAXNEEDED = 1024, MAXDEFINES = 1000, MAXNAME = 4096, MAXFUNC = 128 };
 
 struct dyn {
 	const char *str;		/* the string table, strsz bytes */
@@ -137,7 +137,7 @@ names(struct object *o, const struct dyn *d, struct keep *k, const Elf64_Dyn *e,
 	for(size_t i = 0; i < n && e[i].d_tag != DT_NULL; i++)
 		needed += e[i].d_tag == DT_NEEDED;
 	if(needed > MAXNEEDED)
-		return "says that it needs thousands of libraries: it is damaged";
+		return "says that it needs more than a thousand libraries: it is damaged";
 	o->needed = keep(k, (needed + 1) * sizeof *o->needed);
 	for(size_t i = 0; i < n && e[i].d_tag != DT_NULL; i++) {
 		const char *s, **to = NULL;
@@ -364,7 +364,7 @@ imports(struct object *o, const struct dyn *d, struct keep *k)
 			im->name = keepstr(k, name, strlen(name));
 			im->version = v != NULL ? v->name : "";
 			im->from = v != NULL ? v->file : "";
-		} else if(isfunction(&s) && iswrapped(listed(name))) {
+		} else if(o->ndefines < MAXDEFINES && isfunction(&s) && iswrapped(listed(name))) {
 			if(o->ndefines == roomdef)
 				o->defines = grow(k, o->defines, &roomdef, sizeof *o->defines);
 			o->defines[o->ndefines++] = keepstr(k, name, strlen(name));

@@ -17,6 +17,7 @@ enum {
 	PE_ABSPTR = 0, PE_UDATA2 = 2, PE_UDATA4 = 3, PE_UDATA8 = 4, PE_SDATA2 = 10, PE_SDATA4 = 11, PE_SDATA8 = 12,
 	PE_DATAREL = 0x30,
 	MAXSYMNAME = 256,
+	MAXTABLES = 8,		/* a program has two tables of symbols */
 };
 
 struct range {
@@ -167,9 +168,9 @@ struct symtab {
 	uint64_t strsz;
 };
 
-/* The next section of symbols after *scn; 0 when there is no more. */
+/* The next section of symbols after *scn, when *nth have been had; 0 when there is no more. */
 static int
-nextsymtab(const struct object *o, Elf_Scn **scn, struct symtab *t)
+nextsymtab(const struct object *o, Elf_Scn **scn, int *nth, struct symtab *t)
 {
 	GElf_Shdr sh, strsh;
 	Elf_Scn *str;
@@ -185,7 +186,7 @@ nextsymtab(const struct object *o, Elf_Scn **scn, struct symtab *t)
 		t->strsz = strsh.sh_size;
 		t->str = at(o, strsh.sh_offset, strsh.sh_size);
 		if(t->sym != NULL && t->str != NULL)
-			return 1;
+			return (*nth)++ < MAXTABLES;
 	}
 	return 0;
 }
@@ -195,8 +196,9 @@ addsymbols(struct funcs *fs, size_t room)
 {
 	Elf_Scn *scn = NULL;
 	struct symtab t;
+	int nth = 0;
 
-	while(nextsymtab(fs->o, &scn, &t))
+	while(nextsymtab(fs->o, &scn, &nth, &t))
 		for(size_t i = 0; i < t.n; i++) {
 			Elf64_Sym s;
 			uint64_t left;
@@ -219,14 +221,15 @@ findfuncs(struct object *o, struct keep *k)
 	Elf_Scn *scn = NULL;
 	struct symtab t;
 	uint64_t base = 0;
+	int nth = 0;
 
 	fs->o = o;
 	fs->k = k;
 	table = unwindtable(o, &base, &nfde);
-	while(nextsymtab(o, &scn, &t))
-		nsym += t.n < o->size ? t.n : 0;
-	if(nsym > 2 * (o->size / sizeof(Elf64_Sym)))
-		nsym = 2 * (o->size / sizeof(Elf64_Sym));	/* a file without overlapping tables has fewer */
+	while(nextsymtab(o, &scn, &nth, &t))
+		nsym += t.n;
+	if(nsym > o->size / sizeof(Elf64_Sym))
+		nsym = o->size / sizeof(Elf64_Sym);	/* tables that do not overlap have no more */
 	fs->r = keep(k, (nfde + nsym + 1) * sizeof *fs->r);
 	for(size_t i = 0; table != NULL && i < nfde; i++) {
 		uint64_t start = base + (uint64_t)(int64_t)word(table + 8 * i);

@@ -15,7 +15,7 @@
 #include "ldcache.h"
 #include "libs.h"
 
-enum { MAXOBJECTS = 2000, MAXCACHED = 16 };
+enum { MAXOBJECTS = 2000, MAXCACHED = 16, MAXDIRS = 256 };
 
 static const char *const usual[] = {
 #ifdef __x86_64__
@@ -184,7 +184,7 @@ dirs(struct search *s, const struct object *of, const char *list, const char *se
 
 	if(list == NULL)
 		return 0;
-	for(;; list++) {
+	for(unsigned i = 0; i < MAXDIRS; i++, list++) {
 		size_t n = strcspn(list, seps), len;
 
 		if(expand(path, of, list, n)) {
@@ -196,8 +196,9 @@ dirs(struct search *s, const struct object *of, const char *list, const char *se
 		}
 		list += n;
 		if(*list == '\0')
-			return 0;
+			break;
 	}
+	return 0;
 }
 
 static int

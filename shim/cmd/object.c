@@ -16,7 +16,11 @@
 
 #include "object.h"
 
-enum { MAXPATH = 4096 };
+enum {
+	MAXPATH = 4096,
+	MAXPHDRS = 65536 / sizeof(Elf64_Phdr),	/* more the kernel does not take */
+	MAXNOTES = 64 * 1024,
+};
 
 const void *
 at(const struct object *o, uint64_t off, uint64_t n)
@@ -92,6 +96,8 @@ readheaders(struct object *o, struct keep *k)
 		return "has a damaged ELF header: perhaps it was copied incompletely";
 	if(elf_getphdrnum(o->elf, &n) < 0)
 		return "has damaged program headers: perhaps it was copied incompletely";
+	if(n > MAXPHDRS)
+		return "has more program headers than the kernel accepts: it is damaged";
 	o->ph = keep(k, n * sizeof *o->ph);
 	for(size_t i = 0; i < n; i++)
 		if(gelf_getphdr(o->elf, (int)i, &o->ph[i]) == NULL)
@@ -133,6 +139,8 @@ madebygo(const struct object *o)
 		uint64_t left = ph->p_filesz, n;
 		uint32_t size[2];
 
+		if(left > MAXNOTES)
+			left = MAXNOTES;
 		for(; ph->p_type == PT_NOTE && p != NULL && left >= 16; p += n, left -= n) {
 			memcpy(size, p, sizeof size);
 			if(size[0] == 4 && memcmp(p + 12, "Go\0", 4) == 0)

@@ -22,7 +22,10 @@
 #include "rawcall.h"
 #include "x86len.h"
 
-enum { MAXCALLS = 1000 };
+enum {
+	MAXCALLS = 100000,	/* places looked at in one file */
+	MAXSECTIONS = 2000,
+};
 #define MAXCODE ((uint64_t)1 << 29)
 
 const char *
@@ -46,6 +49,7 @@ struct sweep {
 	const uint8_t *code;	/* at the address base, n bytes */
 	uint64_t base, n;
 	uint64_t start, pos;	/* began there, is there; offsets in code */
+	uint64_t budget;	/* bytes that may still be decoded: functions that overlap could make it endless */
 	int bad;		/* has skipped bytes since the start */
 	long eax;		/* what the instructions up to pos leave there; -1: not known */
 	long pushed;		/* what the last one pushed; -1 */
@@ -112,7 +116,7 @@ sweepto(struct sweep *s, uint64_t start, uint64_t to)
 		s->bad = 0;
 		s->eax = s->pushed = -1;
 	}
-	while(s->pos < to) {
+	while(s->pos < to && s->budget > 0) {
 		unsigned n = x86decode(s->code + s->pos, s->n - s->pos, &in);
 
 		if(n == 0) {
@@ -123,46 +127,75 @@ sweepto(struct sweep *s, uint64_t start, uint64_t to)
 			follow(s, &in);
 		}
 		s->pos += n;
+		s->budget--;
 	}
 	return s->pos == to;
 }
 
-/* The bounds of the section around addr, if there are sections; 0: it is no code. */
-static int
-section(const struct object *o, uint64_t addr, uint64_t *start)
+/* The sections that are in memory. None when there are more than a program has. */
+struct sections {
+	struct {
+		uint64_t addr, size;
+		int code;
+	} s[MAXSECTIONS];
+	unsigned n;
+};
+
+static struct sections *
+findsections(const struct object *o, struct keep *k)
 {
+	struct sections *all = keep(k, sizeof *all);
 	Elf_Scn *scn = NULL;
 	GElf_Shdr sh;
-	int any = 0;
 
 	while((scn = elf_nextscn(o->elf, scn)) != NULL) {
 		if(gelf_getshdr(scn, &sh) == NULL || !(sh.sh_flags & SHF_ALLOC) || sh.sh_type == SHT_NOBITS)
 			continue;
-		any = 1;
-		if(addr - sh.sh_addr >= sh.sh_size)
-			continue;
-		*start = sh.sh_addr;
-		return (sh.sh_flags & SHF_EXECINSTR) != 0;
+		if(all->n == MAXSECTIONS) {
+			all->n = 0;
+			break;
+		}
+		all->s[all->n].addr = sh.sh_addr;
+		all->s[all->n].size = sh.sh_size;
+		all->s[all->n++].code = (sh.sh_flags & SHF_EXECINSTR) != 0;
 	}
-	return !any;
+	return all;
 }
+
+/* The start of the section around addr, if there are sections; 0: it is no code. */
+static int
+section(const struct sections *all, uint64_t addr, uint64_t *start)
+{
+	for(unsigned i = 0; i < all->n; i++)
+		if(addr - all->s[i].addr < all->s[i].size) {
+			*start = all->s[i].addr;
+			return all->s[i].code;
+		}
+	return all->n == 0;
+}
+
+/* What is known of the code of an object, once it must be known. */
+struct code {
+	struct funcs *fs;
+	struct sections *sections;
+};
 
 /* Looks at the bytes at s->code[off], which are an instruction that makes a system call if they are one. */
 static void
-candidate(struct object *o, struct keep *k, struct funcs *fs, struct sweep *s, uint64_t off, struct rawcall ***tail)
+candidate(const struct code *code, struct keep *k, struct sweep *s, uint64_t off, struct rawcall ***tail)
 {
 	uint64_t addr = s->base + off, start = s->base;
 	struct function f;
 	struct rawcall *c;
 	int known;
 
-	if(!section(o, addr, &start))
+	if(!section(code->sections, addr, &start))
 		return;
-	known = funcat(fs, addr, &f);
+	known = funcat(code->fs, addr, &f);
 	if(known)
 		start = f.start;
 	else
-		start = funcbefore(fs, addr, start);
+		start = funcbefore(code->fs, addr, start);
 	if(start < s->base)
 		start = s->base;
 	if(!sweepto(s, start - s->base, off))
@@ -214,7 +247,7 @@ void
 findrawcalls(struct object *o, struct keep *k)
 {
 	struct rawcall **tail = &o->calls;
-	struct funcs *fs = NULL;
+	struct code code = { NULL, NULL };
 	int calls = 0;
 
 	for(size_t i = 0; i < o->nph; i++) {
@@ -229,18 +262,21 @@ findrawcalls(struct object *o, struct keep *k)
 			s.n = MAXCODE;
 			o->unsearched = 1;
 		}
+		s.budget = 4 * s.n + 1;
 		s.code = at(o, ph->p_offset, s.n);
 		if(s.code == NULL)
 			continue;
 		for(uint64_t off = nextcandidate(s.code, 0, s.n); off < s.n; off = nextcandidate(s.code, off + 2, s.n)) {
-			if(fs == NULL) {
-				fs = findfuncs(o, k);
-				o->sparse = covered(fs) < codesize(o) / 2;
+			if(code.fs == NULL) {
+				code.fs = findfuncs(o, k);
+				code.sections = findsections(o, k);
+				o->sparse = covered(code.fs) < codesize(o) / 2;
 			}
-			if(calls++ < MAXCALLS * 100)
-				candidate(o, k, fs, &s, off, &tail);
-			else
+			if(calls++ == MAXCALLS || s.budget == 0) {
 				o->unsearched = 1;
+				return;
+			}
+			candidate(&code, k, &s, off, &tail);
 		}
 	}
 }
