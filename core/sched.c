@@ -42,7 +42,8 @@ fastrand(struct m *mp)
 
 /*
  * With many Gs each switch finds the next one's stack and TCB out of the cache: ask for them
- * while this one runs. The slot may be stale; what is prefetched is only a hint.
+ * while others run. Where they are the G says, which is asked for one step earlier. The slots may be stale; what
+ * is prefetched is only a hint.
  */
 static inline void
 prefetchnext(struct p *pp)
@@ -50,9 +51,17 @@ prefetchnext(struct p *pp)
 	uint32_t h = load_relaxed(&pp->runqhead);
 	struct g *gp;
 
-	if(pp->runqtail - h < 4 || (gp = load_relaxed(&pp->runq[h % RUNQSIZE])) == NULL)
+	if(pp->runqtail - h < 4 || (gp = load_relaxed(&pp->runq[(h + 2) % RUNQSIZE])) == NULL)
+		return;
+	for(int i = 0; i < 4; i++)
+		__builtin_prefetch((char *)gp + i * CACHELINE, 1);
+	if((gp = load_relaxed(&pp->runq[(h + 1) % RUNQSIZE])) == NULL)
 		return;
 	__builtin_prefetch((char *)gp + CACHELINE, 1);
+	if(tlsunstarted(gp)){
+		tlsprefetch(gp);
+		return;
+	}
 	for(int i = 0; i < 6; i++)
 		__builtin_prefetch((char *)gp->sp + i * CACHELINE);
 	__builtin_prefetch((char *)gp->fsbase);

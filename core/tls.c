@@ -266,20 +266,35 @@ tlsreset(struct g *gp)
 	tcbstart(gp);
 }
 
+static inline void
+prefetchat(struct g *gp, ptrdiff_t off)
+{
+	__builtin_prefetch((char *)gp->fsbase + off, 1);
+}
+
 void
 tlsprefetch(struct g *gp)
 {
-	uintptr_t tcb = gp->fsbase, at = tcb + tcblayout.cleanupjmpbuf - sizeof(void *);
+	char *top = (char *)tlsstacktop(gp);
 
-	__builtin_prefetch((void *)tcb, 1);
-	for(; at < tcb + tcblayout.cancelhandling + CACHELINE; at += CACHELINE)
-		__builtin_prefetch((void *)at, 1);
-	__builtin_prefetch((void *)(tcb + tcblayout.tid), 1);
-	__builtin_prefetch((void *)(tcb + (uintptr_t)tcblayout.resp), 1);
-	__builtin_prefetch((void *)(tcb + (uintptr_t)tlsgoff), 1);
-	at = (tcb - (tcblayout.tlssize - tcblayout.size)) & ~63UL; /* tlsstacktop */
+	prefetchat(gp, 0);
+	prefetchat(gp, tcblayout.cleanupjmpbuf - (ptrdiff_t)sizeof(void *));
+	prefetchat(gp, tcblayout.cancelhandling);
+	prefetchat(gp, tcblayout.tid);
+	prefetchat(gp, tcblayout.result);
+	prefetchat(gp, tcblayout.res);
+	prefetchat(gp, tcblayout.resp);
+	prefetchat(gp, tlsgoff);
+	for(size_t i = 0; i < cal.libctlssize; i += CACHELINE)
+		prefetchat(gp, cal.libctls + (ptrdiff_t)i);
 	for(int i = 1; i <= 4; i++)
-		__builtin_prefetch((void *)(at - (uintptr_t)i * CACHELINE), 1);
+		__builtin_prefetch(top - i * CACHELINE, 1);
+}
+
+bool
+tlsunstarted(struct g *gp)
+{
+	return tlsstacktop(gp) - gp->sp < 2 * CACHELINE;
 }
 
 /* Gives the TLS back, but for libc's block, which stays with the G. */
