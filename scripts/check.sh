@@ -3,7 +3,7 @@
 #
 # check.sh: run heddle's tests and end with one line, `N passed, N failed, N skipped`.
 #
-#   scripts/check.sh [PART...]     parts: warnings unit prog cmd check env layering exports coverage (all of them)
+#   scripts/check.sh [PART...]     parts: warnings unit prog cmd check env layering exports coverage conformance (all)
 #
 # Everything must have been built: use `make check`, `make check-unit` or `make check-prog`.
 set -u
@@ -73,6 +73,23 @@ script() {
 	if "scripts/$1.sh"; then add 1 0 0; else add 0 1 0; fi
 }
 
+# A part of the suites that others wrote, two minutes of them. Skipped where their sources cannot be had.
+conformance() {
+	local log=$BUILD/conformance.log rc
+	QUICK=1 tests/conformance/conformance.py > "$log" 2>&1
+	rc=$?
+	if [ $rc = 77 ]; then
+		printf '  skip  conformance: %s\n' "$(tail -n 1 "$log")"
+		add 0 0 1
+	elif [ $rc != 0 ] && ! grep -q '^FAILS' "$log"; then
+		printf '  fail  conformance: exit status %s; see %s\n' $rc "$log"
+		add 0 1 0
+	else
+		grep '^FAIL' "$log" | sed 's/^/  conformance: /'
+		add "$(awk '/^(glibc|python|redis|memcached|stressng) /{n += $3} END{print n + 0}' "$log")" "$(grep -c '^FAILS' "$log")" 0
+	fi
+}
+
 # No compiler that is here may warn: one test each.
 warnings() {
 	local cc log objs
@@ -91,10 +108,10 @@ warnings() {
 }
 
 mkdir -p "$BUILD"
-[ $# -gt 0 ] || set -- warnings layering exports coverage cmd check env unit prog
+[ $# -gt 0 ] || set -- warnings layering exports coverage cmd check env unit prog conformance
 for part; do
 	case $part in
-	unit | prog | warnings)	$part ;;
+	unit | prog | warnings | conformance)	$part ;;
 	cmd | check | env)	cases "$part" ;;
 	layering | exports | coverage)	script "$part" ;;
 	*)			echo "check.sh: no part $part" >&2; exit 2 ;;

@@ -5,7 +5,7 @@ A suite is a module suite_NAME.py with
 
     packages            what to install: "tool-or-file:package ...", as scripts/deps.sh takes it
     source              the Debian source package to fetch, or None
-    setup(w)            builds what is to be run; w is a Work
+    setup(w, only)      builds what is to be run; w is a Work, only a regular expression of rows or None
     run(w, run)         runs the tests, and calls run.add() for each row
     unit(row)           the regular expression for ONLY that repeats a row, with few others
 """

@@ -44,11 +44,15 @@ class Makefile:
         self.args = {x[1]: x[2] for x in re.finditer(r'^([\w.-]+)-ARGS\s*[:+]?=\s*(.*)$', own, re.M)}
 
 
-def setup(w):
+def rowof(folder, name):
+    return folder.replace('sysdeps/', '').replace('unix/sysv/linux', 'linux') + '/' + name
+
+
+def setup(w, only):
+    """Builds what is wanted and has not been built, or tried."""
     tree = w.tree('glibc')
-    if os.path.exists(w.bin + '/built'):
-        return
-    subprocess.run([HERE + '/glibc_support.sh', tree, w.bin], check=True)
+    if not os.path.exists(w.bin + '/libsupport.a'):
+        subprocess.run([HERE + '/glibc_support.sh', tree, w.bin], check=True)
     with open(w.bin + '/cflags') as f:
         cflags = f.read().split()
     for folder in FOLDERS:
@@ -56,15 +60,15 @@ def setup(w):
         mk, modules, tests = Makefile(tree, folder), [], []
         for path in sorted(glob.glob(f'{tree}/{folder}/*.c') + glob.glob(f'{tree}/{folder}/*.cc')):
             name = os.path.basename(path).rsplit('.', 1)[0]
-            if not TESTS.match(name) or NOTESTS.search(name):
+            if not TESTS.match(name) or NOTESTS.search(name) or os.path.exists(f'{w.bin}/{folder}/{name}.err'):
                 continue
             if MODULE.search(name):
                 modules.append((name, path))
-            elif MAIN.search(read(path)):
+            elif re.search(only or '', rowof(folder, name)) and MAIN.search(read(path)):
                 tests.append((name, path))
-        parallel(os.cpu_count(), modules, lambda x, _: compile(w, tree, folder, mk, cflags, *x, True))
-        parallel(os.cpu_count(), tests, lambda x, _: compile(w, tree, folder, mk, cflags, *x, False))
-    open(w.bin + '/built', 'w').close()
+        if tests:
+            parallel(os.cpu_count(), modules, lambda x, _: compile(w, tree, folder, mk, cflags, *x, True))
+            parallel(os.cpu_count(), tests, lambda x, _: compile(w, tree, folder, mk, cflags, *x, False))
 
 
 def read(path):
@@ -120,8 +124,7 @@ def tests(w):
             limit = max(60, int(limit[1]) * 2 if limit else 60)
             if limit > 300 or ALONE.search(name):
                 continue
-            row = folder.replace('sysdeps/', '').replace('unix/sysv/linux', 'linux') + '/' + name
-            yield Test(row, limit, w.cwd, f'{program} {args}', serial=limit > 120)
+            yield Test(rowof(folder, name), limit, w.cwd, f'{program} {args}', serial=limit > 120)
 
 
 def run(w, run):

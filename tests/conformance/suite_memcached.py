@@ -13,7 +13,7 @@ exec %s.real "$@"
 '''
 
 
-def setup(w):
+def setup(w, only):
     d = w.tree('memcached')
     if os.path.exists(d + '/memcached-debug.real'):
         return

@@ -23,7 +23,7 @@ LONG = {'test_asyncio', 'test_multiprocessing_spawn', 'test_multiprocessing_fork
         'test_concurrent_futures'}
 
 
-def setup(w):
+def setup(w, only):
     pass
 
 

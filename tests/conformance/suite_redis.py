@@ -23,7 +23,7 @@ PROGRAMS = 'redis-server redis-sentinel redis-cli redis-benchmark redis-check-ao
 LIMIT = 240
 
 
-def setup(w):
+def setup(w, only):
     """The tests find the programs in src/: there are scripts, which preload what is to be tested."""
     for p in PROGRAMS.split():
         path = f'{w.tree("redis")}/src/{p}'

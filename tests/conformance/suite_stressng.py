@@ -15,7 +15,7 @@ STRESSORS = '''
 '''.split()
 
 
-def setup(w):
+def setup(w, only):
     pass
 
 
