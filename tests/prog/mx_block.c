@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* build: -lutil -lrt */
+/* Every descriptor kind x every operation, blocking: each becomes ready while the operation waits. See mx.h. */
+#include "mx.h"
+
+int
+main(void)
+{
+	mxstart(20000, NULL);
+	mxeach(mxfeed);
+	mxfinish();
+	mxprintall();
+	return 0;
+}

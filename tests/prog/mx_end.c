@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* build: -lutil -lrt */
+/* Every descriptor kind x every operation: the other end is closed, or both are shut down, while it waits. See mx.h. */
+#include "mx.h"
+
+/* Datagrams that are waited for wait on when the other end goes. */
+static bool
+connected(struct cell *c)
+{
+	static const char *const not[] = { "dgram", "udp", "raw", "netlink" };
+
+	for(size_t i = 0; i < nelem(not); i++)
+		if(strcmp(c->kind->name, not[i]) == 0)
+			return false;
+	return c->e.peer >= 0;
+}
+
+static void
+closepeer(struct cell *c)
+{
+	if(!connected(c))
+		mxfeed(c);
+	else
+		OK(close(c->e.peer));
+}
+
+static void
+shutboth(struct cell *c)
+{
+	/* ENOTCONN has shut it down all the same */
+	if(c->e.peer < 0 || (shutdown(c->e.fd, SHUT_RDWR) != 0 && errno != ENOTCONN))
+		mxfeed(c);
+}
+
+static void
+shutpeer(struct cell *c)
+{
+	if(!connected(c) || shutdown(c->e.peer, SHUT_RDWR) != 0)
+		mxfeed(c);
+}
+
+/* A reset, where there is such a thing. */
+static void
+reset(struct cell *c)
+{
+	struct linger l = { 1, 0 };
+
+	if(!connected(c))
+		mxfeed(c);
+	else{
+		setsockopt(c->e.peer, SOL_SOCKET, SO_LINGER, &l, sizeof l);
+		OK(close(c->e.peer));
+		c->e.peer = -1;
+	}
+}
+
+/* A terminal hangs up in steps: what poll sees is the one or the other. */
+static void
+hangup(struct cell *c)
+{
+	if(strcmp(c->kind->name, "tty") == 0 || strcmp(c->kind->name, "ptm") == 0)
+		c->more[0] = '\0';
+}
+
+static void
+pass1(const char *name, void (*f)(struct cell *))
+{
+	mxstart(2000, NULL);
+	mxeach(f);
+	mxnap(20);
+	printf("%s:\n", name);
+	mxfinish();
+	mxeach(hangup);
+	mxprintall();
+}
+
+int
+main(void)
+{
+	pass1("shutdown of both ways", shutboth);
+	pass1("shutdown by the other end", shutpeer);
+	pass1("reset", reset);
+	pass1("close of the other end", closepeer);
+	return 0;
+}

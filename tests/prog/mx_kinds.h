@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: MIT */
+/* The kinds of descriptors of the table in mx.h: how each is made, and made ready. */
+#ifndef MX_KINDS_H
+#define MX_KINDS_H
+
+#include <linux/io_uring.h>
+#include <linux/netlink.h>
+#include <mqueue.h>
+#include <pty.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/fanotify.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <termios.h>
+
+static char dir[32];
+static int table_nr; /* which table this is of the program's */
+
+static void
+kindsinit(void)
+{
+	strcpy(dir, "/tmp/mx.XXXXXX");
+	table_nr++;
+	CHECK(mkdtemp(dir));
+}
+
+static void
+kindsdone(void)
+{
+	char cmd[64];
+
+	snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
+	EQ(system(cmd), 0);
+}
+
+static void
+feedwrite(struct end *e)
+{
+	EQ(write(e->peer, "abcd", 4), 4);
+}
+
+static void
+put(struct end *e, const int fd[2])
+{
+	e->fd = fd[0];
+	e->peer = fd[1];
+}
+
+/* ---- sockets ---- */
+
+static void
+mkpair(struct end *e, int type)
+{
+	int fd[2];
+
+	OK(socketpair(AF_UNIX, type, 0, fd));
+	put(e, fd);
+}
+
+static void mkunix(struct end *e) { mkpair(e, SOCK_STREAM); }
+static void mkseq(struct end *e) { mkpair(e, SOCK_SEQPACKET); }
+static void mkdgram(struct end *e) { mkpair(e, SOCK_DGRAM); }
+
+static void
+mktcp(struct end *e)
+{
+	int fd[2];
+
+	tcppair(fd);
+	put(e, fd);
+}
+
+static void
+mkudp(struct end *e)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof sa;
+
+	e->fd = OK(socket(AF_INET, SOCK_DGRAM, 0));
+	OK(bind(e->fd, (struct sockaddr *)&sa, sizeof sa));
+	OK(getsockname(e->fd, (struct sockaddr *)&sa, &n));
+	e->peer = OK(socket(AF_INET, SOCK_DGRAM, 0));
+	OK(connect(e->peer, (struct sockaddr *)&sa, sizeof sa));
+}
+
+/* Each cell has a protocol of its own: a raw socket gets all of its protocol's. */
+static void
+mkraw(struct end *e)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	if((e->fd = socket(AF_INET, SOCK_RAW, 200 + e->nr)) < 0)
+		return;
+	e->peer = OK(socket(AF_INET, SOCK_RAW, 200 + e->nr));
+	OK(connect(e->peer, (struct sockaddr *)&sa, sizeof sa));
+}
+
+static void
+mknetlink(struct end *e)
+{
+	struct sockaddr_nl nl = { .nl_family = AF_NETLINK };
+	socklen_t n = sizeof nl;
+
+	if((e->fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)) < 0)
+		return;
+	OK(bind(e->fd, (struct sockaddr *)&nl, sizeof nl));
+	OK(getsockname(e->fd, (struct sockaddr *)&nl, &n));
+	e->peer = OK(socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK));
+	OK(connect(e->peer, (struct sockaddr *)&nl, sizeof nl));
+}
+
+static socklen_t
+abstractname(struct sockaddr_un *su, struct end *e, const char *what)
+{
+	*su = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	/* the program's earlier tables have their names still */
+	return offsetof(struct sockaddr_un, sun_path) + 1 +
+	       snprintf(su->sun_path + 1, 60, "mx.%d.%d.%s.%d", getpid(), table_nr, what, e->nr);
+}
+
+/* A connection by an abstract name. */
+static void
+mkabstract(struct end *e)
+{
+	struct sockaddr_un su;
+	socklen_t n = abstractname(&su, e, "conn");
+	int l = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+
+	OK(bind(l, (struct sockaddr *)&su, n));
+	OK(listen(l, 1));
+	e->peer = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+	OK(connect(e->peer, (struct sockaddr *)&su, n));
+	e->fd = OK(accept(l, NULL, NULL));
+	OK(close(l));
+}
+
+static void
+mkunixlistener(struct end *e)
+{
+	struct sockaddr_un su;
+	socklen_t n = abstractname(&su, e, "listen");
+
+	e->fd = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+	OK(bind(e->fd, (struct sockaddr *)&su, n));
+	OK(listen(e->fd, 5));
+	e->aux[0] = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+}
+
+static void
+feedunixlistener(struct end *e)
+{
+	struct sockaddr_un su;
+	socklen_t n = abstractname(&su, e, "listen");
+
+	OK(connect(e->aux[0], (struct sockaddr *)&su, n));
+}
+
+static void
+mklistener(struct end *e)
+{
+	struct sockaddr_in sa;
+
+	e->fd = tcplisten(&sa, 5);
+	e->aux[0] = OK(socket(AF_INET, SOCK_STREAM, 0));
+	e->aux[1] = ntohs(sa.sin_port);
+}
+
+static void
+feedlistener(struct end *e)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons(e->aux[1]) };
+
+	OK(connect(e->aux[0], (struct sockaddr *)&sa, sizeof sa));
+}
+
+/* ---- pipes and terminals ---- */
+
+static void
+mkpipe(struct end *e)
+{
+	int fd[2];
+
+	OK(pipe(fd));
+	put(e, fd);
+}
+
+static void
+mkfifo1(struct end *e)
+{
+	snprintf(e->path, sizeof e->path, "%s/fifo.%d", dir, e->nr);
+	OK(mkfifo(e->path, 0600));
+	e->fd = OK(open(e->path, O_RDONLY | O_NONBLOCK));
+	e->peer = OK(open(e->path, O_WRONLY));
+	OK(fcntl(e->fd, F_SETFL, 0));
+}
+
+static void
+mkpty(struct end *e, bool master)
+{
+	struct termios t;
+	int m, s;
+
+	OK(openpty(&m, &s, NULL, NULL, NULL));
+	OK(tcgetattr(s, &t));
+	cfmakeraw(&t);
+	OK(tcsetattr(s, TCSANOW, &t));
+	e->fd = master ? m : s;
+	e->peer = master ? s : m;
+}
+
+static void mktty(struct end *e) { mkpty(e, false); }
+static void mkptm(struct end *e) { mkpty(e, true); }
+
+/* ---- counters, events ---- */
+
+static void
+mkeventfd(struct end *e)
+{
+	e->fd = OK(eventfd(0, 0));
+}
+
+static void
+feedeventfd(struct end *e)
+{
+	int fd = e->aux[0] >= 0 ? e->aux[0] : e->fd;
+
+	OK(eventfd_write(fd, 3));
+}
+
+static void
+mktimerfd(struct end *e)
+{
+	e->fd = OK(timerfd_create(CLOCK_MONOTONIC, 0));
+}
+
+static void
+feedtimerfd(struct end *e)
+{
+	struct itimerspec it = { .it_value = { 0, 1 } };
+
+	OK(timerfd_settime(e->aux[0] >= 0 ? e->aux[0] : e->fd, 0, &it, NULL));
+}
+
+/* A signal of its own for each cell. */
+static void
+mksignalfd(struct end *e)
+{
+	sigset_t s;
+
+	sigemptyset(&s);
+	sigaddset(&s, SIGRTMIN + 2 + e->nr);
+	e->fd = OK(signalfd(-1, &s, 0));
+}
+
+static void
+feedsignalfd(struct end *e)
+{
+	OK(kill(getpid(), SIGRTMIN + 2 + e->nr));
+}
+
+static void
+mkinotify(struct end *e)
+{
+	e->fd = OK(inotify_init());
+	snprintf(e->path, sizeof e->path, "%s/inotify.%d", dir, e->nr);
+	OK(mkdir(e->path, 0700));
+	CHECK(inotify_add_watch(e->fd, e->path, IN_CREATE) >= 0);
+}
+
+static void
+feedtouch(struct end *e)
+{
+	char b[80];
+
+	snprintf(b, sizeof b, "%s/x", e->path);
+	OK(close(OK(open(b, O_CREAT | O_WRONLY, 0600))));
+}
+
+static void
+mkfanotify(struct end *e)
+{
+	if((e->fd = fanotify_init(FAN_CLASS_NOTIF, O_RDONLY)) < 0)
+		return;
+	snprintf(e->path, sizeof e->path, "%s/fanotify.%d", dir, e->nr);
+	OK(mkdir(e->path, 0700));
+	OK(fanotify_mark(e->fd, FAN_MARK_ADD, FAN_CLOSE_WRITE | FAN_EVENT_ON_CHILD, AT_FDCWD, e->path));
+}
+
+static void
+mkpidfd(struct end *e)
+{
+	if((e->child = forkclean()) == 0)
+		for(;;)
+			pause();
+	e->fd = OK(pidfd_open(e->child, 0));
+}
+
+static void
+feedpidfd(struct end *e)
+{
+	OK(kill(e->child, SIGKILL));
+}
+
+static void
+mkepoll(struct end *e)
+{
+	struct epoll_event ev = { EPOLLIN, { 0 } };
+	int fd[2];
+
+	OK(pipe(fd));
+	e->fd = OK(epoll_create1(0));
+	e->aux[0] = fd[0];
+	e->peer = fd[1];
+	OK(epoll_ctl(e->fd, EPOLL_CTL_ADD, fd[0], &ev));
+}
+
+static void
+mkmqueue(struct end *e)
+{
+	struct mq_attr a = { .mq_maxmsg = 1, .mq_msgsize = 16 };
+
+	snprintf(e->path, sizeof e->path, "/mx.%d.%d.%d", getpid(), table_nr, e->nr);
+	if((e->fd = mq_open(e->path, O_RDONLY | O_CREAT | O_EXCL, 0600, &a)) < 0)
+		return;
+	e->aux[0] = OK(mq_open(e->path, O_WRONLY));
+	OK(mq_unlink(e->path));
+}
+
+static void
+feedmqueue(struct end *e)
+{
+	OK(mq_send(e->aux[0], "abcd", 4, 0));
+}
+
+static void
+mkuring(struct end *e)
+{
+	struct io_uring_params p = { 0 };
+
+	e->fd = syscall(SYS_io_uring_setup, 4, &p);
+	if(e->fd >= 0)
+		e->aux[0] = OK(dup(e->fd));
+	if(e->fd < 0)
+		return;
+	/* One no-op in the queue, which feeduring submits. */
+	unsigned *sq = mmap(NULL, p.sq_off.array + 4 * 4, PROT_READ | PROT_WRITE, MAP_SHARED, e->fd, IORING_OFF_SQ_RING);
+	struct io_uring_sqe *s = mmap(NULL, 4 * sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED, e->fd, IORING_OFF_SQES);
+	CHECK(sq != MAP_FAILED && s != MAP_FAILED);
+	s->opcode = IORING_OP_NOP;
+	sq[p.sq_off.array / 4] = 0;
+	__atomic_store_n(&sq[p.sq_off.tail / 4], 1, __ATOMIC_RELEASE);
+}
+
+static void
+feeduring(struct end *e)
+{
+	EQ(syscall(SYS_io_uring_enter, e->aux[0], 1, 0, 0, NULL, 0), 1);
+}
+
+/* ---- what is always ready ---- */
+
+static void
+mkmemfd(struct end *e)
+{
+	e->fd = OK(memfd_create("mx", 0));
+	EQ(pwrite(e->fd, "abcd", 4, 0), 4);
+}
+
+static void
+mkfile(struct end *e)
+{
+	snprintf(e->path, sizeof e->path, "%s/file.%d", dir, e->nr);
+	e->fd = OK(open(e->path, O_RDWR | O_CREAT, 0600));
+	EQ(pwrite(e->fd, "abcd", 4, 0), 4);
+}
+
+static void mkdirectory(struct end *e) { e->fd = OK(open(dir, O_RDONLY | O_DIRECTORY)); }
+static void mkproc(struct end *e) { e->fd = OK(open("/proc/sys/kernel/ostype", O_RDONLY)); }
+static void mkzero(struct end *e) { e->fd = OK(open("/dev/zero", O_RDONLY)); }
+static void mknull(struct end *e) { e->fd = OK(open("/dev/null", O_RDONLY)); }
+static void mkurandom(struct end *e) { e->fd = OK(open("/dev/urandom", O_RDONLY)); }
+
+/* ---- full ones, to write to ---- */
+
+/* Fills e->fd; then again, as some of it may have moved on. */
+static void
+stuff(struct end *e)
+{
+	static char b[65536];
+	int fl = OK(fcntl(e->fd, F_GETFL));
+
+	OK(fcntl(e->fd, F_SETFL, fl | O_NONBLOCK));
+	for(int i = 0; i < 3; i++) {
+		for(size_t n = sizeof b; n > 0; n /= 2)
+			while(write(e->fd, b, n) > 0)
+				;
+		if(i < 2)
+			sched_yield();
+	}
+	OK(fcntl(e->fd, F_SETFL, fl));
+}
+
+static void
+drain(struct end *e)
+{
+	static char b[65536];
+	struct pollfd p = { e->peer, POLLIN, 0 };
+
+	for(int i = 0; i < 100 && poll(&p, 1, 0) > 0 && read(e->peer, b, sizeof b) > 0; i++)
+		;
+}
+
+static void
+smallbuffers(struct end *e)
+{
+	int n = 4096;
+
+	OK(setsockopt(e->fd, SOL_SOCKET, SO_SNDBUF, &n, sizeof n));
+}
+
+#define FULL(name, mk, small)               \
+	static void full##name(struct end *e) \
+	{                                   \
+		mk(e);                      \
+		if(small)                   \
+			smallbuffers(e);    \
+		stuff(e);                   \
+	}
+FULL(tcp, mktcp, true)
+FULL(unix, mkunix, true)
+FULL(seq, mkseq, true)
+FULL(dgram, mkdgram, true)
+
+/* What is written to a terminal goes on to the other side a little later. */
+static void
+fulltty(struct end *e)
+{
+	struct timespec ts = { 0, 2 * MS };
+	struct pollfd p;
+
+	mktty(e);
+	p = (struct pollfd){ e->fd, POLLOUT, 0 };
+	for(int quiet = 0; quiet < 5; quiet++) {
+		if(poll(&p, 1, 0) != 0)
+			quiet = 0;
+		stuff(e);
+		nanosleep(&ts, NULL);
+	}
+}
+
+static void
+swap(struct end *e)
+{
+	int fd = e->fd;
+
+	e->fd = e->peer;
+	e->peer = fd;
+	stuff(e);
+}
+
+static void
+fullpipe(struct end *e)
+{
+	mkpipe(e);
+	swap(e);
+}
+
+static void
+fullfifo(struct end *e)
+{
+	e->nr += 1000;
+	mkfifo1(e);
+	swap(e);
+}
+
+static void
+fulleventfd(struct end *e)
+{
+	e->fd = OK(eventfd(0, 0));
+	OK(eventfd_write(e->fd, UINT64_MAX - 1));
+}
+
+static void
+draineventfd(struct end *e)
+{
+	eventfd_t v;
+	struct pollfd p = { e->aux[0] >= 0 ? e->aux[0] : e->fd, POLLIN, 0 };
+
+	if(poll(&p, 1, 0) > 0 && (p.revents & POLLIN))
+		OK(eventfd_read(p.fd, &v));
+}
+
+static const struct kind kinds[] = {
+	{ "tcp", false, mktcp, feedwrite, 0 }, { "unix", false, mkunix, feedwrite, 0 },
+	{ "seqpacket", false, mkseq, feedwrite, 0 }, { "dgram", false, mkdgram, feedwrite, 0 },
+	{ "udp", false, mkudp, feedwrite, 0 }, { "raw", false, mkraw, feedwrite, 20 },
+	{ "netlink", false, mknetlink, feedwrite, 0 }, { "abstract", false, mkabstract, feedwrite, 0 },
+	{ "listener", false, mklistener, feedlistener, -1 },
+	{ "unixlistener", false, mkunixlistener, feedunixlistener, -1 },
+	{ "pipe", false, mkpipe, feedwrite, 0 }, { "fifo", false, mkfifo1, feedwrite, 0 },
+	{ "tty", false, mktty, feedwrite, 0 }, { "ptm", false, mkptm, feedwrite, 0 },
+	{ "eventfd", false, mkeventfd, feedeventfd, -1 }, { "timerfd", false, mktimerfd, feedtimerfd, -1 },
+	{ "signalfd", false, mksignalfd, feedsignalfd, -1 }, { "inotify", false, mkinotify, feedtouch, -1 },
+	{ "fanotify", false, mkfanotify, feedtouch, -1 }, { "pidfd", false, mkpidfd, feedpidfd, -1 },
+	{ "epoll", false, mkepoll, feedwrite, -1 }, { "mqueue", false, mkmqueue, feedmqueue, -1 },
+	{ "uring", false, mkuring, feeduring, -1 }, { "memfd", false, mkmemfd, NULL, 0 },
+	{ "file", false, mkfile, NULL, 0 }, { "directory", false, mkdirectory, NULL, -1 },
+	{ "proc", false, mkproc, NULL, 0 }, { "zero", false, mkzero, NULL, -1 },
+	{ "null", false, mknull, NULL, -1 }, { "urandom", false, mkurandom, NULL, -1 },
+	{ "tcp", true, fulltcp, drain, -1 }, { "unix", true, fullunix, drain, -1 },
+	{ "seqpacket", true, fullseq, drain, -1 }, { "dgram", true, fulldgram, drain, -1 },
+	{ "pipe", true, fullpipe, drain, -1 }, { "fifo", true, fullfifo, drain, -1 },
+	{ "tty", true, fulltty, drain, -1 }, { "eventfd", true, fulleventfd, draineventfd, -1 },
+};
+
+#endif

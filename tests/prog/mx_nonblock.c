@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* build: -lutil -lrt */
+/* Every descriptor kind x every operation with the program's O_NONBLOCK: refused at once. See mx.h. */
+#include "mx.h"
+
+static void
+setnonblock(struct cell *c)
+{
+	OK(fcntl(c->e.fd, F_SETFL, OK(fcntl(c->e.fd, F_GETFL)) | O_NONBLOCK));
+}
+
+/* The calls that wait all the same, like poll, end when it is ready. */
+int
+main(void)
+{
+	mxstart(20000, setnonblock);
+	mxeach(mxfeed);
+	mxfinish();
+	mxprintall();
+	return 0;
+}
