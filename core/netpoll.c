@@ -65,9 +65,9 @@
  *
  * close
  * -----
- * A blocking call natively outlives the close of its descriptor by another thread. Here it ends with
- * EBADF: WAKE_CLOSE. Between pollclosing and pollclosed nobody parks on the number, so
- * that none is left behind on an entry whose registration dies with the description.
+ * A blocking call outlives the close of its descriptor by another thread: netpoll_keep.c. Between
+ * pollclosing and pollclosed nobody parks on the number, so that none is left behind on an entry whose
+ * registration dies with the description.
  */
 #include "netpoll.h"
 
@@ -166,7 +166,7 @@ setmore(struct polldesc *pd, uint8_t bit, bool on)
 }
 
 static void
-enqueue(struct pollq *q, struct pollwait *w)
+append(struct polldesc *pd, struct pollq *q, struct pollwait *w)
 {
 	w->q = q;
 	w->next = NULL;
@@ -177,8 +177,14 @@ enqueue(struct pollq *q, struct pollwait *w)
 	}else{
 		w->prev = w;
 		q->head = w;
-		setmore(w->pd, morebit(w->pd, q), true);
+		setmore(pd, morebit(pd, q), true);
 	}
+}
+
+static void
+enqueue(struct pollq *q, struct pollwait *w)
+{
+	append(w->pd, q, w);
 	countpark(w->gp);
 }
 
@@ -342,15 +348,23 @@ registered(struct polldesc *pd)
 	return r == -EPERM || r == -EBADF ? POLL_PLAIN : POLL_FALLBACK;
 }
 
+/* w->pd may change under the old entry's lock: see moveto. */
 static void
 unqueue(struct pollwait *w)
 {
 	struct wakes l = {0};
+	struct polldesc *pd;
 
-	lock(&w->pd->lock);
+	for(;;){
+		pd = load_acquire(&w->pd); /* pairs with the release in moveto */
+		lock(&pd->lock);
+		if(likely(load_relaxed(&w->pd) == pd))
+			break;
+		unlock(&pd->lock);
+	}
 	if(w->q != NULL)
 		dequeue(w, &l);
-	unlock(&w->pd->lock);
+	unlock(&pd->lock);
 	netpollwoken(&l);
 }
 
@@ -515,6 +529,52 @@ wakeup(struct wakes *l)
 		injectglist(&l->l);
 }
 
+static bool
+waitedfor(struct polldesc *pd)
+{
+	return pd->rg != NULL || pd->wg != NULL || (pd->more & (MORE_R | MORE_W | MORE_P));
+}
+
+/*
+ * A wait in pollmany goes over to the entry k. Both are locked, k second: it is a number that
+ * has just been made, and nobody who holds its lock waits for that of an older one.
+ */
+static void
+moveto(struct polldesc *k, struct pollwait *w)
+{
+	struct wakes uncounted = {0};
+
+	dequeue(w, &uncounted);
+	append(k, &k->pq, w);
+	store_release(&w->pd, k); /* pairs with unqueue */
+}
+
+/* The waiters of pd, which is about to be closed, are to go on with k. pd->lock. */
+static void
+waitonwith(struct polldesc *pd, struct polldesc *k)
+{
+	struct pollq *const qs[] = {&pd->rq, &pd->wq};
+	struct pollwait *w, *next;
+
+	if(pd->rg != NULL)
+		keepfor(pd->rg, k);
+	if(pd->wg != NULL)
+		keepfor(pd->wg, k);
+	for(size_t i = 0; i < nelem(qs); i++)
+		for(w = qs[i]->head; w != NULL; w = w->next)
+			keepfor(w->gp, k);
+	if(pd->pq.head == NULL)
+		return;
+	lock(&k->lock);
+	if(registered(k) == 0)
+		for(w = pd->pq.head; w != NULL; w = next){
+			next = w->next;
+			if(keepfor(w->gp, k))
+				moveto(k, w);
+		}
+	unlock(&k->lock);
+}
+
 /* Forgets everything; pd->lock. */
 static void
 forget(struct polldesc *pd, struct wakes *l)
@@ -574,11 +634,19 @@ uint32_t
 pollclosing(struct polldesc *pd)
 {
 	struct wakes l = {0};
+	struct polldesc *k = NULL;
 	uint32_t use;
 
 	lock(&pd->lock);
+	if(unlikely(waitedfor(pd))){
+		unlock(&pd->lock);
+		k = keepopen(pd);
+		lock(&pd->lock);
+		if(k != NULL)
+			waitonwith(pd, k);
+	}
 	/* another name of the description would keep the registration alive */
-	if(pd->regepoch == netpollepoch() && !trusted(pd))
+	if(pd->regepoch == netpollepoch() && (k != NULL || !trusted(pd)))
 		netpolldel(pd);
 	forget(pd, &l);
 	pd->closing++;
@@ -586,6 +654,8 @@ pollclosing(struct polldesc *pd)
 	use = pd->use;
 	unlock(&pd->lock);
 	wakeup(&l);
+	if(k != NULL)
+		keepdone(k);
 	return use;
 }
 
@@ -652,6 +722,7 @@ void
 pollfork(void)
 {
 	woken = 0;
+	keptfork();
 	for(unsigned i = 0; i < MAXPROCS; i++)
 		if(allp[i] != NULL)
 			allp[i]->npollpark = 0;

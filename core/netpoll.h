@@ -150,12 +150,29 @@ int pollmany(struct g *gp, struct pollwait *w, int n, enum waitreason why, const
 void pollreset(struct polldesc *pd, enum fdkind kind, uint32_t flags);
 /* pollkick makes all who wait look again: after shutdown(), whose effect on writers poll() does not always show. */
 void pollkick(struct polldesc *pd);
-/* pollclosing begins a close or a replacement of pd's number: waiters are woken with WAKE_CLOSE and nobody
- * parks on it until pollclosed, which takes what pollclosing returned. */
+/* pollclosing begins a close or a replacement of pd's number: readers and writers are woken with WAKE_CLOSE and
+ * nobody parks on it until pollclosed, which takes what pollclosing returned. */
 uint32_t pollclosing(struct polldesc *pd);
 void pollclosed(struct polldesc *pd, uint32_t use);
 /* pollrange calls fn for each entry in use with lo <= fd <= hi, in order. */
 void pollrange(unsigned lo, unsigned hi, void (*fn)(struct polldesc *, void *), void *arg);
+
+/*
+ * Who waited on a number that was closed goes on with another: netpoll_keep.c. pollkept returns its entry after
+ * WAKE_CLOSE, or after a wait that ended otherwise, NULL if there is none; it is good until polldrop, at the end
+ * of the call. Runtime mode.
+ */
+struct polldesc *pollkept(struct g *gp);
+void polldropslow(struct g *gp);
+extern uint32_t nkept;
+static inline void
+polldrop(struct g *gp)
+{
+	if(unlikely(load_relaxed(&nkept) != 0))
+		polldropslow(gp);
+}
+/* keptnext returns the lowest such number from `from` on, -1 none: the program does not know of them. */
+int keptnext(int from);
 
 /* netpollowns: fd is one of the runtime's own descriptors. */
 bool netpollowns(int fd);
@@ -173,6 +190,13 @@ int netpollctl(struct polldesc *pd, bool verify); /* pd->lock; registers pd with
 void netpolldel(struct polldesc *pd);             /* pd->lock */
 uint16_t netpollepoch(void);                      /* number of the instance, for regepoch; never 0 */
 void pollfork(void);
+
+/* Between netpoll.c and netpoll_keep.c. */
+struct polldesc *keepopen(struct polldesc *pd);         /* another number for pd's description, held until */
+void keepdone(struct polldesc *k);                      /* keepdone; NULL: none to be had */
+bool keepfor(struct g *gp, struct polldesc *k);         /* gp holds k; false: no memory */
+void keptfork(void);
+int duphigh(int fd, int top); /* netpoll_epoll.c: a close-on-exec copy of fd just below top or the limit, -1 none */
 struct wakes {
 	struct glist l; /* Gs claimed */
 	uint32_t n;     /* entries taken off queues */

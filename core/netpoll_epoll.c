@@ -65,21 +65,30 @@ netpollanywaiters(void)
 	return netpollinited() && netpollnwaiters() > 0;
 }
 
-/* Moves fd out of the program's way; fd itself if there is no room. */
+int
+duphigh(int fd, int top)
+{
+	struct rlimit rl;
+	long n;
+
+	if(rawsyscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &rl) == 0 && rl.rlim_cur < (unsigned long)top)
+		top = (int)rl.rlim_cur;
+	for(int at = top - 8; at > 8; at /= 2)
+		if((n = rawsyscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, at)) >= 0)
+			return (int)n;
+	return -1;
+}
+
+/* Moves fd there; fd itself if there is no room. */
 static int
 hide(int fd)
 {
-	struct rlimit rl = {1024, 1024};
-	long top = 1024, n;
+	int n = duphigh(fd, 1024);
 
-	if(rawsyscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &rl) == 0 && rl.rlim_cur < 1024)
-		top = (long)rl.rlim_cur;
-	for(long at = top - 8; at > 8; at /= 2)
-		if((n = rawsyscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, at)) >= 0){
-			rawsyscall(SYS_close, fd);
-			return (int)n;
-		}
-	return fd;
+	if(n < 0)
+		return fd;
+	rawsyscall(SYS_close, fd);
+	return n;
 }
 
 static int

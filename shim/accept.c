@@ -41,28 +41,32 @@ newconn(int fd, struct polldesc *l, int flags)
 	}
 }
 
+/* *pdp changes if the listener is closed while this waits. */
 static long
-acceptwait(struct g *gp, struct polldesc *pd, struct sockaddr *addr, socklen_t *alen, int flags, bool four)
+acceptwait(struct g *gp, struct polldesc **pdp, struct sockaddr *addr, socklen_t *alen, int flags, bool four)
 {
+	struct polldesc *pd = *pdp;
 	struct iowait w = {.gp = gp, .pd = pd, .mode = POLLMODE_R, .why = Waccept};
-	int fd = pd->fd, e;
+	int e;
 	long r;
 
 	if((r = takeerr(pd)) != 0)
 		return r;
 	for(;;){
 		w.seq = pollseq(pd, POLLMODE_R);
-		if(pollnow(fd, POLLIN) != 0)
+		if(pollnow(pd->fd, POLLIN) != 0)
 			break;
-		if((e = iowait(&w)) < 0)
+		e = iowait(&w);
+		*pdp = pd = w.pd;
+		if(e < 0)
 			return e;
 		if(e == IO_BLOCK){
 			if(!w.asked)
 				break; /* an error, which the kernel gives at once; or there is nobody to hold up */
-			return iosyscallblock(gp, acceptcall(fd, addr, alen, flags, four));
+			return iosyscallblock(gp, acceptcall(pd->fd, addr, alen, flags, four));
 		}
 	}
-	return iosyscall(gp, acceptcall(fd, addr, alen, flags, four));
+	return iosyscall(gp, acceptcall(pd->fd, addr, alen, flags, four));
 }
 
 static int
@@ -84,11 +88,12 @@ doaccept(int fd, struct sockaddr *addr, socklen_t *alen, int flags, bool four)
 	if(pd == NULL || fdnonblock(pd))
 		r = iosyscall(gp, acceptcall(fd, addr, alen, flags, four));
 	else{
-		r = acceptwait(gp, pd, addr, alen, flags, four);
+		r = acceptwait(gp, &pd, addr, alen, flags, four);
 		pollpass(pd, POLLMODE_R);
 	}
 	if(r >= 0 && pd != NULL)
 		newconn((int)r, pd, flags);
+	polldrop(gp);
 	rtexit(gp);
 	return (int)ioreturn(r);
 }
@@ -131,21 +136,21 @@ static long
 connectwait(struct g *gp, struct polldesc *pd, const struct sockaddr *addr, socklen_t alen)
 {
 	struct iowait w = {.gp = gp, .pd = pd, .mode = POLLMODE_W, .why = Wconnect};
-	int fd = pd->fd, e;
+	int e;
 	long r;
 
 	w.seq = pollseq(pd, POLLMODE_W);
-	r = startconnect(fd, addr, alen);
+	r = startconnect(pd->fd, addr, alen);
 	if(r != -EINPROGRESS && r != -EALREADY)
 		return r;
-	while(pollnow(fd, POLLOUT) == 0){
+	while(pollnow(w.pd->fd, POLLOUT) == 0){
 		if((e = iowait(&w)) < 0)
 			return e == -EAGAIN ? (w.timed ? -EINPROGRESS : r) : e;
 		if(e == IO_BLOCK)
-			return iosyscallblock(gp, connectcall(fd, addr, alen));
-		w.seq = pollseq(pd, POLLMODE_W);
+			return iosyscallblock(gp, connectcall(w.pd->fd, addr, alen));
+		w.seq = pollseq(w.pd, POLLMODE_W);
 	}
-	return iosyscall(gp, connectcall(fd, addr, alen));
+	return iosyscall(gp, connectcall(w.pd->fd, addr, alen));
 }
 
 static int
@@ -168,6 +173,7 @@ doconnect(int fd, const struct sockaddr *addr, socklen_t alen)
 		r = iosyscallblock(gp, connectcall(fd, addr, alen));
 	else
 		r = iosyscall(gp, connectcall(fd, addr, alen));
+	polldrop(gp);
 	rtexit(gp);
 	return (int)ioreturn(r);
 }

@@ -23,32 +23,29 @@ struct epcall {
 	int64_t timeout; /* ns, NOTIME */
 };
 
-static long
+/* The wait in the kernel, with libc's result. */
+static int
 epkernel(struct epcall *c, int64_t deadline)
 {
-	struct timespec ts, *tp = NULL;
-	int64_t ns = 0;
-	long r;
+	struct timespec ts;
+	int64_t ns;
+	int r;
 
-	if(deadline != NOTIME){
-		if((ns = deadline - nanotime()) < 0)
-			ns = 0;
-		ts = (struct timespec){ns / NSEC, ns % NSEC};
-		tp = &ts;
-	}
 	if(deadline == NOTIME)
-		return rawresult(libc.epoll_wait(c->ep, c->ev, c->n, -1));
-	r = rawresult(libc.epoll_pwait2(c->ep, c->ev, c->n, tp, NULL));
-	if(r == -ENOSYS){
-		ns = (ns + MSEC - 1) / MSEC;
-		r = rawresult(libc.epoll_wait(c->ep, c->ev, c->n, ns < INT32_MAX ? (int)ns : INT32_MAX));
+		return libc.epoll_wait(c->ep, c->ev, c->n, -1);
+	timeleft(deadline, &ts);
+	r = libc.epoll_pwait2(c->ep, c->ev, c->n, &ts, NULL);
+	if(r < 0 && errno == ENOSYS){
+		ns = (tonsec(&ts) + MSEC - 1) / MSEC;
+		r = libc.epoll_wait(c->ep, c->ev, c->n, ns < INT32_MAX ? (int)ns : INT32_MAX);
 	}
 	return r;
 }
 
 static long
-eppark(struct epcall *c, struct polldesc *pd, int64_t deadline)
+eppark(struct epcall *c, struct polldesc **pdp, int64_t deadline)
 {
+	struct polldesc *pd = *pdp, *k;
 	uint32_t seq;
 	long r;
 	int e;
@@ -60,13 +57,26 @@ eppark(struct epcall *c, struct polldesc *pd, int64_t deadline)
 		e = pollblock(c->gp, pd, POLLMODE_R, seq, Wepoll, deadline);
 		if(e == WAKE_TIMEOUT)
 			return rawsyscall(SYS_epoll_wait, c->ep, c->ev, c->n, 0);
-		if(e == WAKE_CLOSE)
-			return -EBADF;
 		if(e == WAKE_SIGNAL && interrupted(c->gp, false))
 			return -EINTR;
+		if(e == WAKE_CLOSE || e == WAKE_SIGNAL){
+			if((k = pollkept(c->gp)) == NULL && e == WAKE_CLOSE)
+				return -EBADF;
+			if(k != NULL){
+				*pdp = pd = k;
+				c->ep = k->fd;
+			}
+		}
 		if(e < 0)
-			return iosyscallblock(c->gp, epkernel(c, deadline));
+			return iokernel(c->gp, epkernel(c, deadline));
 	}
+}
+
+/* The program's own call. The clock is not read: one that the runtime's own signal ended waits its whole time again. */
+static long
+epms(struct epcall *c, int ms)
+{
+	return iokernel(c->gp, libc.epoll_wait(c->ep, c->ev, c->n, ms));
 }
 
 /* ms: the program's time-out if it came in milliseconds; c->timeout is the same. */
@@ -75,23 +85,21 @@ epcall(struct epcall *c, int ms)
 {
 	struct polldesc *pd = pollget(c->ep);
 	bool counted = kernelwaitbegin();
-	int64_t deadline;
+	int64_t deadline = ms >= -1 && counted ? NOTIME : deadlinens(c->timeout);
 	long r;
 
 	if(counted || alone() || c->n <= 0 || pd == NULL){
 		/* with nobody to hand the P to, giving it up and taking it again costs less than a look */
 		r = handoffquiet(c->gp) ? 0 : rawsyscall(SYS_epoll_wait, c->ep, c->ev, c->n, 0);
 		if(r == 0)
-			r = ms >= -1 ? iosyscallblock(c->gp, rawresult(libc.epoll_wait(c->ep, c->ev, c->n, ms)))
-				     : iosyscallblock(c->gp, epkernel(c, deadlinens(c->timeout)));
+			r = ms >= -1 ? epms(c, ms) : iokernel(c->gp, epkernel(c, deadline));
 		if(counted)
 			kernelwaitend();
-	}else{
-		deadline = deadlinens(c->timeout);
-		r = eppark(c, pd, deadline);
-	}
+	}else
+		r = eppark(c, &pd, deadline);
 	if(pd != NULL)
 		pollpass(pd, POLLMODE_R);
+	polldrop(c->gp);
 	return r;
 }
 

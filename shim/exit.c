@@ -15,6 +15,7 @@
 #include <resolv.h>
 #include <string.h>
 
+#include "netpoll.h"
 #include "sync.h"
 #include "thread.h"
 
@@ -91,6 +92,7 @@ threadexit(struct g *gp)
 		tlsexit(gp);
 	}
 	rtenter(gp);
+	polldrop(gp); /* it was cancelled in a wait */
 	goexit(gp, exit0);
 }
 

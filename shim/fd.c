@@ -116,13 +116,13 @@ inotify_init1(int flags)
 EXPORT int
 epoll_create(int size)
 {
-	return fdnew(libc.epoll_create(size), Kpoll, ownflags(false));
+	return fdnew(libc.epoll_create(size), Knowait, ownflags(false));
 }
 
 EXPORT int
 epoll_create1(int flags)
 {
-	return fdnew(libc.epoll_create1(flags), Kpoll, ownflags(false));
+	return fdnew(libc.epoll_create1(flags), Knowait, ownflags(false));
 }
 
 /* ---- copies ---- */
@@ -369,7 +369,7 @@ doclose(int fd)
 
 	if(!fdours(gp))
 		return libc.close(fd);
-	if(unlikely(netpollowns(fd))){
+	if(unlikely(netpollowns(fd) || keptnext(fd) == fd)){
 		errno = EBADF;
 		return -1;
 	}
@@ -398,50 +398,67 @@ __close(int fd)
 	return doclose(fd);
 }
 
+/* The lowest of the numbers that the program does not know of, from `from` on; ~0U none. */
+static unsigned
+nexthidden(unsigned from)
+{
+	int own[3];
+	unsigned next = ~0U;
+
+	netpollfds(own);
+	own[2] = from <= INT32_MAX ? keptnext((int)from) : -1;
+	for(size_t i = 0; i < nelem(own); i++)
+		if(own[i] >= 0 && (unsigned)own[i] >= from && (unsigned)own[i] < next)
+			next = (unsigned)own[i];
+	return next;
+}
+
 static void
 closeone(struct polldesc *pd, void *arg)
 {
-	uint32_t use = pollclosing(pd);
+	uint32_t use;
 
+	if(nexthidden((unsigned)pd->fd) == (unsigned)pd->fd)
+		return;
+	use = pollclosing(pd);
 	rawsyscall(SYS_close, pd->fd);
 	pollclosed(pd, use);
 }
 
-/* Closes lo to hi, which hold none of the runtime's own: first those that somebody may wait for. */
+/* Closes lo to hi but for the hidden numbers; those that somebody may wait for have been closed. */
 static int
-closesome(unsigned lo, unsigned hi, int flags)
+closerest(unsigned lo, unsigned hi, int flags)
 {
-	struct g *gp;
+	unsigned skip;
 	int r;
 
-	if(lo > hi)
-		return 0;
-	gp = enter();
-	if(!(flags & CLOSE_RANGE_CLOEXEC))
-		pollrange(lo, hi, closeone, NULL);
-	r = libc.close_range(lo, hi, flags);
-	leave(gp);
-	return r;
+	for(;;){
+		skip = nexthidden(lo);
+		if(skip > hi)
+			return libc.close_range(lo, hi, flags);
+		if(skip > lo && (r = libc.close_range(lo, skip - 1, flags)) != 0)
+			return r;
+		if(skip == hi)
+			return 0;
+		lo = skip + 1;
+	}
 }
 
 EXPORT int
 close_range(unsigned lo, unsigned hi, int flags)
 {
-	int own[2], r;
-	unsigned from = lo;
+	struct g *gp;
+	int r;
 
-	netpollfds(own);
 	/* the last test: whether this kernel can, and knows the flags, before anything is closed */
 	if(!fdours(getg()) || lo > hi || (flags & CLOSE_RANGE_UNSHARE) || libc.close_range(~0U, ~0U, flags) != 0)
 		return libc.close_range(lo, hi, flags);
-	for(int i = 0; i < 2; i++){
-		if(own[i] < 0 || (unsigned)own[i] < from || (unsigned)own[i] > hi)
-			continue;
-		if((unsigned)own[i] > from && (r = closesome(from, (unsigned)own[i] - 1, flags)) != 0)
-			return r;
-		from = (unsigned)own[i] + 1;
-	}
-	return closesome(from, hi, flags);
+	gp = enter();
+	if(!(flags & CLOSE_RANGE_CLOEXEC))
+		pollrange(lo, hi, closeone, NULL);
+	r = closerest(lo, hi, flags);
+	leave(gp);
+	return r;
 }
 
 EXPORT void

@@ -81,7 +81,8 @@ fdplain(struct polldesc *pd)
 	       pd->epoch == load_relaxed(&forkepoch);
 }
 
-/* A wait within one call. Set gp, pd, mode, why; the rest 0. */
+/* A wait within one call. Set gp, pd, mode, why; the rest 0. After a wait the call goes on with pd, which
+ * changes if the number is closed meanwhile: polldrop() at the end of the call. */
 struct iowait {
 	struct g *gp;
 	struct polldesc *pd;
@@ -99,9 +100,18 @@ enum { IO_RETRY = 0, IO_BLOCK = 1 };
 /*
  * iowait is called after an attempt that said EAGAIN. IO_RETRY: try again. IO_BLOCK: make the call as the
  * program did, within iosyscall(): it may block in the kernel. Else the program's call fails with that
- * errno: -EAGAIN (O_NONBLOCK, or the time-out has passed), -EINTR, -EBADF (closed).
+ * errno: -EAGAIN (O_NONBLOCK, or the time-out has passed), -EINTR, -EBADF (closed, and the description is lost).
  */
 int iowait(struct iowait *);
+
+/* iomoved: the entry that a call on pd has to go on with, after a wait that was not ended by its descriptor. */
+static inline struct polldesc *
+iomoved(struct g *gp, struct polldesc *pd)
+{
+	struct polldesc *k = pollkept(gp);
+
+	return unlikely(k != NULL) ? k : pd;
+}
 
 /* interrupted is called when park() returned WAKE_SIGNAL: it runs the handlers and returns whether the call ends
  * with EINTR. mayrestart: SA_RESTART applies to the call. It does not return if the G is cancelled. */
@@ -140,6 +150,30 @@ bool interrupted(struct g *gp, bool mayrestart);
 		io_r;                                \
 	})
 
+/*
+ * iokernel(gp, call): iosyscallblock for a call that any handler ends, be it SA_RESTART's: poll and its kin. It is
+ * made again when what ended it was the runtime's own signal. A result or a negative errno; call is a libc function's,
+ * evaluated each time.
+ */
+#define iokernel(gp, call)                                                              \
+	({                                                                              \
+		uint16_t io_n = (gp)->nsig;                                             \
+		long io_k;                                                              \
+		do{                                                                     \
+			entersyscallblock(gp);                                          \
+			io_k = (gp)->nsig == io_n ? rawresult(call) : -EINTR;           \
+			exitsyscallblock(gp);                                           \
+		}while(io_k == -EINTR && !interrupted(gp, false) && (gp)->nsig == io_n); \
+		io_k;                                                                   \
+	})
+
+/* rawresult: a result of a libc function as the system call gives it. */
+static inline long
+rawresult(long r)
+{
+	return unlikely(r < 0) ? -errno : r;
+}
+
 /* alone: there is no other G that a blocking call could hold up. */
 static inline bool
 alone(void)
@@ -156,13 +190,6 @@ ioreturn(long r)
 		return -1;
 	}
 	return r;
-}
-
-/* rawresult: the reverse. */
-static inline long
-rawresult(long r)
-{
-	return unlikely(r < 0) ? -errno : r;
 }
 
 /* takeerr returns as a negative errno the error that an earlier call left for this one, or 0. */

@@ -278,9 +278,11 @@ firstwait(struct iowait *w)
 	int64_t timeo;
 
 	fdask(w->pd, &f);
+	if(w->why == Waccept && !f.listen)
+		return IO_BLOCK;
 	if(f.nb)
 		return -EAGAIN;
-	if(w->why == Wread ? f.lowat : w->why == Waccept && !f.listen)
+	if(w->why == Wread && f.lowat)
 		return IO_BLOCK;
 	if(alone())
 		return IO_BLOCK;
@@ -294,6 +296,7 @@ firstwait(struct iowait *w)
 int
 iowait(struct iowait *w)
 {
+	struct polldesc *k;
 	int r;
 
 	if(!w->asked && (r = firstwait(w)) != IO_RETRY)
@@ -304,9 +307,15 @@ iowait(struct iowait *w)
 	case WAKE_TIMEOUT:
 		return -EAGAIN;
 	case WAKE_CLOSE:
-		return -EBADF;
+		if((k = pollkept(w->gp)) == NULL)
+			return -EBADF;
+		w->pd = k;
+		return IO_RETRY;
 	case WAKE_SIGNAL:
-		return interrupted(w->gp, !w->timed) ? -EINTR : IO_RETRY;
+		if(interrupted(w->gp, !w->timed))
+			return -EINTR;
+		w->pd = iomoved(w->gp, w->pd);
+		return IO_RETRY;
 	default:
 		return IO_BLOCK;
 	}

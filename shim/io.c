@@ -55,6 +55,18 @@ blocking(struct xfer *x)
 	return iosyscallblock(x->gp, rwcall(x));
 }
 
+/*
+ * A write to an eventfd that is full waits, unless it is none that the kernel would take, or adds nothing. Others that
+ * know RWF_NOWAIT for reading only are not written to.
+ */
+static bool
+waitsforroom(struct xfer *x)
+{
+	uint64_t v;
+
+	return x->v.iov->iov_len >= sizeof v && trycopy(&v, x->v.iov->iov_base, sizeof v) == 0 && v != 0 && v != UINT64_MAX;
+}
+
 /* Kpoll: when poll() says that it is ready the kernel does it; if another was faster it blocks there. */
 static long
 pollfirst(struct xfer *x)
@@ -62,11 +74,15 @@ pollfirst(struct xfer *x)
 	struct iowait w = waitfor(x);
 	int r;
 
+	if(x->write && (load_relaxed(&x->pd->flags) & PD_WPOLL) && !waitsforroom(x))
+		return inkernel(x);
 	for(;;){
 		w.seq = pollseq(x->pd, (enum pollmode)w.mode);
 		if(pollnow(x->pd->fd, x->write ? POLLOUT : POLLIN) != 0)
 			return inkernel(x);
-		if((r = iowait(&w)) < 0)
+		r = iowait(&w);
+		x->pd = w.pd;
+		if(r < 0)
 			return r;
 		if(r == IO_BLOCK)
 			return blocking(x);
@@ -105,7 +121,9 @@ nowait(struct xfer *x)
 		r = iononblock(x->gp, rawsyscall(x->write ? SYS_pwritev2 : SYS_preadv2, x->pd->fd, x->v.iov, x->v.cnt, -1L,
 		    -1L, RWF_NOWAIT));
 		if(r == -EAGAIN){
-			if((e = iowait(&w)) == IO_RETRY)
+			e = iowait(&w);
+			x->pd = w.pd;
+			if(e == IO_RETRY)
 				continue;
 			r = e == IO_BLOCK ? blocking(x) : e;
 		}else if(r == -EOPNOTSUPP && done == 0)
@@ -160,6 +178,7 @@ again:
 		break;
 	}
 	pollpass(x->pd, mode);
+	polldrop(x->gp);
 	return r;
 }
 

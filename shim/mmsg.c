@@ -7,8 +7,9 @@
  * kept for the next call.
  */
 static long
-recvmany(struct g *gp, struct polldesc *pd, struct mmsghdr *v, unsigned n, int flags, int64_t until)
+recvmany(struct g *gp, struct polldesc **pdp, struct mmsghdr *v, unsigned n, int flags, int64_t until)
 {
+	struct polldesc *pd = *pdp;
 	struct iowait w = {.gp = gp, .pd = pd, .mode = POLLMODE_R, .why = Wread};
 	int try = (flags & ~MSG_WAITFORONE) | MSG_DONTWAIT, e;
 	unsigned done = 0;
@@ -20,7 +21,13 @@ recvmany(struct g *gp, struct polldesc *pd, struct mmsghdr *v, unsigned n, int f
 		if(r == -EAGAIN){
 			if(done > 0 && (flags & MSG_WAITFORONE))
 				return done;
-			if((e = iowait(&w)) == IO_RETRY)
+			if(load_relaxed(&pd->kind) != Ktcp && (load_relaxed(&pd->flags) & PD_NODRAIN) &&
+			   pollnow(pd->fd, POLLIN) != 0)
+				e = IO_BLOCK; /* shut down; as in recvonce */
+			else
+				e = iowait(&w);
+			*pdp = pd = w.pd;
+			if(e == IO_RETRY)
 				continue;
 			r = e == IO_BLOCK ? rawresult(iosyscallblock(gp, libc.recvmmsg(pd->fd, v + done, 1, flags, NULL))) : e;
 		}
@@ -57,8 +64,9 @@ recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *time
 		r = rawresult(iosyscall(gp, libc.recvmmsg(fd, v, n, flags, timeout)));
 	else{
 		if((r = takeerr(pd)) == 0){
-			r = recvmany(gp, pd, v, n, flags, until);
+			r = recvmany(gp, &pd, v, n, flags, until);
 			pollpass(pd, POLLMODE_R);
+			polldrop(gp);
 		}
 		if(timeout != NULL && r > 0){
 			left = until - nanotime();

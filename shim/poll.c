@@ -67,11 +67,11 @@ struct pollcall {
 static long
 pollkernel(struct pollcall *c, bool longwait)
 {
-	struct timespec ts, *tp = timeleft(c->deadline, &ts);
+	struct timespec ts;
 
 	if(longwait)
-		return rawresult(iosyscallblock(c->gp, libc.ppoll(c->fds, c->n, tp, NULL)));
-	return rawresult(iosyscall(c->gp, libc.ppoll(c->fds, c->n, tp, NULL)));
+		return iokernel(c->gp, libc.ppoll(c->fds, c->n, timeleft(c->deadline, &ts), NULL));
+	return rawresult(iosyscall(c->gp, libc.ppoll(c->fds, c->n, timeleft(c->deadline, &ts), NULL)));
 }
 
 /* Returns how many entries of w it has set, or -EFAULT. */
@@ -174,6 +174,7 @@ dopoll(struct g *gp, struct pollfd *fds, nfds_t n, int64_t timeout)
 	else{
 		c.deadline = deadlinens(timeout);
 		r = pollcall(&c);
+		polldrop(gp);
 	}
 	rtexit(gp);
 	return (int)ioreturn(r);

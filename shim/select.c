@@ -59,14 +59,15 @@ selstore(struct selcall *c, long r)
 static long
 selkernel(struct selcall *c, bool longwait)
 {
-	struct timespec ts, *tp = timeleft(c->deadline, &ts);
+	struct timespec ts;
 	fd_set *s[3];
 
 	for(int k = 0; k < 3; k++)
 		s[k] = (fd_set *)c->user[k];
+	/* what ends with EINTR has left the sets as they were */
 	if(longwait)
-		return rawresult(iosyscallblock(c->gp, libc.pselect(c->n, s[0], s[1], s[2], tp, NULL)));
-	return rawresult(iosyscall(c->gp, libc.pselect(c->n, s[0], s[1], s[2], tp, NULL)));
+		return iokernel(c->gp, libc.pselect(c->n, s[0], s[1], s[2], timeleft(c->deadline, &ts), NULL));
+	return rawresult(iosyscall(c->gp, libc.pselect(c->n, s[0], s[1], s[2], timeleft(c->deadline, &ts), NULL)));
 }
 
 static uint32_t
@@ -103,20 +104,55 @@ selwaits(struct selcall *c, struct pollwait *w, int max)
 	return m;
 }
 
+/*
+ * A descriptor that is closed when the call begins is EBADF. One that is found closed later, in the kernel's second
+ * look, counts as ready in each set that it is in.
+ */
+static long
+selclosed(struct selcall *c)
+{
+	word gone[3][SETWORDS] = {{0}};
+	long n = 0, r;
+
+	for(int fd = 0; fd < c->n; fd++){
+		if(seleventsof(c, fd) == 0 || rawsyscall(SYS_fcntl, fd, F_GETFD) >= 0)
+			continue;
+		for(int k = 0; k < 3; k++){
+			word bit = (word)1 << fd % (int)WORDBITS, *in = &c->in[k][fd / (int)WORDBITS];
+
+			if(c->user[k] != NULL && (*in & bit)){
+				*in &= ~bit;
+				gone[k][fd / (int)WORDBITS] |= bit;
+				n++;
+			}
+		}
+	}
+	if((r = selnow(c)) < 0)
+		return r;
+	for(int k = 0; k < 3; k++)
+		for(size_t i = 0; i < c->words && c->user[k] != NULL; i++)
+			c->out[k][i] |= gone[k][i];
+	return n + r;
+}
+
 static long
 selpark(struct selcall *c, struct pollwait *w, int max)
 {
+	bool first = true;
 	long r;
 	int m;
 
-	for(;;){
+	for(;; first = false){
 		if((m = selwaits(c, w, max)) < 0)
 			return selkernel(c, true);
-		if((r = selnow(c)) != 0)
+		if((r = selnow(c)) == -EBADF && !first)
+			r = selclosed(c);
+		if(r != 0)
 			break;
 		r = pollmany(c->gp, w, m, Wpoll, m > 0 ? (void *)(long)w->pd->fd : NULL, c->deadline);
 		if(r == WAKE_TIMEOUT){
-			r = selnow(c);
+			if((r = selnow(c)) == -EBADF)
+				r = selclosed(c);
 			break;
 		}
 		if(r == WAKE_SIGNAL && interrupted(c->gp, false))
@@ -166,6 +202,7 @@ doselect(struct g *gp, int n, fd_set *r, fd_set *w, fd_set *e, int64_t timeout)
 		res = selkernel(&c, false);
 	else
 		res = selcall(&c);
+	polldrop(gp);
 	return res;
 }
 

@@ -71,18 +71,29 @@ recvtry(struct recvcall *c)
 			    : rawsyscall(SYS_recvfrom, fd, c->buf, c->n, flags, c->addr, c->alen);
 }
 
-/* Waits until there is something, then lets the kernel do the call as it is, which may block. */
+/*
+ * Waits until there is something, then lets the kernel do the call as it is, which may block. That the call fails in
+ * any case, being for another kind of descriptor or socket, poll() does not say, but a look at the data does.
+ */
 static long
 recvinkernel(struct recvcall *c)
 {
 	struct iowait w = {.gp = c->gp, .pd = c->pd, .mode = POLLMODE_R, .why = Wread};
-	int r;
+	char byte;
+	long r;
 
 	for(;;){
 		w.seq = pollseq(c->pd, POLLMODE_R);
 		if(pollnow(c->pd->fd, c->flags & MSG_OOB ? POLLPRI : POLLIN) != 0)
 			return iosyscall(c->gp, recvblock(c));
-		if((r = iowait(&w)) == IO_BLOCK)
+		if(!w.asked){
+			r = rawsyscall(SYS_recvfrom, c->pd->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
+			if(r < 0 && r != -EAGAIN)
+				return r;
+		}
+		r = iowait(&w);
+		c->pd = w.pd;
+		if(r == IO_BLOCK)
 			return iosyscallblock(c->gp, recvblock(c));
 		if(r < 0)
 			return r;
@@ -123,7 +134,9 @@ recvonce(struct recvcall *c)
 		w.pd = pd;
 		w.mode = POLLMODE_R;
 		w.why = Wread;
-		if((e = iowait(&w)) == IO_BLOCK)
+		e = iowait(&w);
+		c->pd = pd = w.pd;
+		if(e == IO_BLOCK)
 			return alone() ? iosyscall(c->gp, recvblock(c)) : iosyscallblock(c->gp, recvblock(c));
 		if(e < 0)
 			return e;
@@ -175,6 +188,7 @@ recvcall(struct recvcall *c)
 			r = recvinkernel(c);
 	}
 	pollpass(c->pd, POLLMODE_R);
+	polldrop(c->gp);
 	return r;
 }
 
@@ -222,11 +236,13 @@ sockread(struct g *gp, struct polldesc *pd, void *buf, size_t n, int flags)
 		r = pollblock(gp, pd, POLLMODE_R, seq, Wread, NOTIME);
 		if(likely(r == POLL_RETRY))
 			continue;
-		if(r == WAKE_SIGNAL && !interrupted(gp, true))
-			continue;
-		if(r == WAKE_SIGNAL || r == WAKE_CLOSE)
-			return r == WAKE_SIGNAL ? -EINTR : -EBADF;
-		return sockrecv(gp, pd, buf, n, flags, NULL, NULL);
+		if(r == WAKE_SIGNAL && interrupted(gp, true)){
+			polldrop(gp);
+			return -EINTR;
+		}
+		if(r == WAKE_CLOSE && pollkept(gp) == NULL)
+			return -EBADF;
+		return sockrecv(gp, iomoved(gp, pd), buf, n, flags, NULL, NULL);
 	}
 	pollpass(pd, POLLMODE_R);
 	return r;
@@ -273,23 +289,42 @@ toothers(struct sendcall *c)
 	return to != NULL && load_relaxed(&c->pd->kind) != Ktcp;
 }
 
+/*
+ * What a Unix socket says to a send that waited for room when the other end went: the error that the end left, which a
+ * new attempt does not look for. No SIGPIPE, either: that comes with a send that finds it gone.
+ */
+static long
+goneerror(struct sendcall *c)
+{
+	int e = 0;
+	socklen_t n = sizeof e;
+
+	rawsyscall(SYS_getsockopt, c->pd->fd, SOL_SOCKET, SO_ERROR, &e, &n);
+	return e != 0 ? -e : -EPIPE;
+}
+
 /* One attempt that waits for room. extra: flags for this attempt. */
 static long
 sendonce(struct sendcall *c, struct iowait *w, int extra)
 {
+	bool waited = false;
 	long r;
 	int e;
 
 	for(;;){
 		w->seq = pollseq(c->pd, POLLMODE_W);
-		r = sendtry(c, extra);
+		r = sendtry(c, extra | (waited && load_relaxed(&c->pd->kind) != Ktcp ? MSG_NOSIGNAL : 0));
+		if(unlikely(r == -EPIPE && waited && load_relaxed(&c->pd->kind) != Ktcp))
+			return goneerror(c);
 		if(likely(r != -EAGAIN))
 			return r;
+		waited = true;
 		w->gp = c->gp;
 		w->pd = c->pd;
 		w->mode = POLLMODE_W;
 		w->why = Wwrite;
 		e = toothers(c) ? IO_BLOCK : iowait(w);
+		c->pd = w->pd;
 		if(e == IO_BLOCK){
 			c->flags |= extra;
 			return iosyscallblock(c->gp, sendblock(c));
@@ -362,6 +397,7 @@ sendcall(struct sendcall *c)
 	if(unlikely(r >= 0 && (size_t)r < c->n))
 		r = sendrest(c, &w, r);
 	pollpass(c->pd, POLLMODE_W);
+	polldrop(c->gp);
 	return r;
 }
 
@@ -372,7 +408,9 @@ sockwriterest(struct g *gp, struct polldesc *pd, const void *buf, size_t n, int 
 	struct iowait w;
 
 	w.asked = false;
-	return sendrest(&c, &w, done);
+	done = sendrest(&c, &w, done);
+	polldrop(gp);
+	return done;
 }
 
 /* write and send as nearly all are: it fits. */

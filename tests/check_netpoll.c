@@ -42,6 +42,7 @@ readbyte(int fd, int64_t deadline)
 		w = pollblock(gp, pd, POLLMODE_R, seq, Wread, deadline);
 		if(w == WAKE_CLOSE || w == WAKE_TIMEOUT){
 			r = w == WAKE_CLOSE ? -1 : -2;
+			polldrop(gp); /* does not go on with the description */
 			break;
 		}
 		if(w != POLL_RETRY)

@@ -18,7 +18,7 @@
  *	uring memfd file directory   sendfile epwait fionread           mx_cancel    the thread is cancelled
  *	proc zero null urandom                                          mx_end       the other end goes, or shutdown
  *	kinds to write, all full     operations
- *	tcp unix seqpacket dgram     write writev pwritev2 send sendto sendmsg
+ *	tcp unix seqpacket dgram     write write0 writev pwritev2 send sendto sendmsg
  *	pipe fifo tty eventfd        sendmmsg poll select epoll splice vmsplice tee sendfile
  *
  * An operation that a kind does not know fails, natively too, and that is compared as well.
@@ -58,6 +58,8 @@ struct cell {
 	struct end e;
 	pthread_t t;
 	atomic_bool entered, done;
+	bool joined;         /* mx_cancel's, with the thread's result */
+	void *result;
 	int err, pollms;
 	long r, took;
 	char more[40];       /* what else the operation says */
@@ -136,6 +138,8 @@ mxstart(int pollms, void (*prepare)(struct cell *))
 			c->kind = &kinds[k];
 			c->op = &ops[o];
 			c->pollms = pollms;
+			if(c->kind->writing)
+				memset(c->buf, 'w', 8);
 			c->e = (struct end){ .fd = -1, .peer = -1, .aux = { -1, -1 }, .nr = o };
 			c->kind->make(&c->e);
 			CHECK(ncells < MXMAX);
@@ -163,6 +167,22 @@ mxeach(void (*f)(struct cell *))
 			f(cells[i]);
 }
 
+/* Until no more operations end: all have felt the disturbance that will. */
+static void
+mxsettle(void)
+{
+	int64_t since = now();
+
+	for(int n = -1, m; now() < since + 300 * MS; n = m) {
+		m = 0;
+		for(int i = 0; i < ncells; i++)
+			m += cells[i]->done;
+		if(m != n)
+			since = now();
+		mxnap(5);
+	}
+}
+
 static void
 mxfeed(struct cell *c)
 {
@@ -170,24 +190,34 @@ mxfeed(struct cell *c)
 		c->kind->feed(&c->e);
 }
 
-/* Until all operations have come back. */
+/* Until the operation has come back, or the time is over. */
 static void
-mxfinish(void)
+mxawait(struct cell *c, int64_t end)
 {
-	int64_t end = now() + 15 * SEC;
-
-	for(int i = 0; i < ncells; i++) {
-		struct cell *c = cells[i];
-		if(c->e.fd < 0)
-			continue;
-		while(!c->done && now() < end) {
-			if(c->kind->writing)
-				mxfeed(c);
-			mxnap(1);
-		}
-		if(c->done)
-			join(c->t);
+	if(c->e.fd < 0)
+		return;
+	while(!c->done && now() < end) {
+		if(c->kind->writing)
+			mxfeed(c);
+		mxnap(1);
 	}
+	if(c->done)
+		join(c->t);
+}
+
+/* Until all have; but those of which the program says that they may never are given a short time only after the others. */
+static void
+mxfinish(bool (*maystay)(struct cell *))
+{
+	int64_t end = now() + 20 * SEC;
+
+	for(int i = 0; i < ncells; i++)
+		if(maystay == NULL || !maystay(cells[i]))
+			mxawait(cells[i], end);
+	end = now() + 300 * MS;
+	for(int i = 0; maystay != NULL && i < ncells; i++)
+		if(maystay(cells[i]))
+			mxawait(cells[i], end);
 }
 
 static void
@@ -199,7 +229,7 @@ mxprint(struct cell *c)
 	if(c->e.fd < 0)
 		puts("absent");
 	else if(!c->done)
-		puts("STUCK");
+		puts("waits");
 	else if(c->r < 0)
 		printf("%s%s\n", strerrorname_np(c->err), c->more);
 	else {

@@ -8,7 +8,7 @@ main(void)
 {
 	mxstart(20000, NULL);
 	mxeach(mxfeed);
-	mxfinish();
+	mxfinish(NULL);
 	mxprintall();
 	return 0;
 }

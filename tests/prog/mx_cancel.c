@@ -12,22 +12,53 @@ cancelit(struct cell *c)
 	OK(pthread_cancel(c->t));
 }
 
+/* Takes in who has ended. */
+static void
+reap1(struct cell *c)
+{
+	if(!c->joined && pthread_tryjoin_np(c->t, &c->result) == 0)
+		c->joined = true;
+}
+
+static int
+countended(void)
+{
+	int n = 0;
+
+	mxeach(reap1);
+	for(int i = 0; i < ncells; i++)
+		n += cells[i]->joined;
+	return n;
+}
+
+/* Until all are cancelled that will be: nothing must be ready before. */
+static void
+settle(void)
+{
+	int64_t since = now();
+
+	for(int n = countended(), m; now() < since + 400 * MS; n = m) {
+		mxnap(5);
+		if((m = countended()) != n)
+			since = now();
+	}
+}
+
 static void
 finish(struct cell *c)
 {
 	struct pollfd p = { c->e.fd, POLLIN | POLLOUT, 0 };
 	int64_t end = now() + 15 * SEC;
-	void *r;
 	int n;
 
-	if(c->kind->writing)
-		for(; pthread_tryjoin_np(c->t, &r) == EBUSY && now() < end; mxnap(1))
+	for(reap1(c); !c->joined && now() < end; reap1(c)) {
+		mxnap(1);
+		if(c->kind->writing)
 			mxfeed(c);
-	else
-		OK(pthread_join(c->t, &r));
+	}
 	n = poll(&p, 1, 0);
-	printf("%-13s%-11s%s", c->kind->name, c->op->name, r == PTHREAD_CANCELED ? "cancelled" : "not cancelled");
-	if(r != PTHREAD_CANCELED)
+	printf("%-13s%-11s%s", c->kind->name, c->op->name, c->result == PTHREAD_CANCELED ? "cancelled" : "not cancelled");
+	if(c->result != PTHREAD_CANCELED)
 		printf(", %ld%s", c->r, c->r < 0 ? strerrorname_np(c->err) : "");
 	if(!c->kind->writing)
 		printf(", %d %x", n, p.revents & (POLLIN | POLLERR | POLLHUP));
@@ -39,7 +70,7 @@ main(void)
 {
 	mxstart(20000, NULL);
 	mxeach(cancelit);
-	mxnap(50);
+	settle();
 	mxeach(mxfeed);
 	mxeach(finish);
 	kindsdone();

@@ -16,14 +16,21 @@ closeit(struct cell *c)
 		OK(close(c->e.fd));
 }
 
+/* An epoll instance forgets a file that is closed: its waiter may wait for ever. */
+static bool
+watching(struct cell *c)
+{
+	return strstr("epollet oneshot nested", c->op->name) != NULL;
+}
+
 int
 main(void)
 {
-	mxstart(700, NULL);
+	mxstart(60000, NULL);
 	mxeach(closeit);
 	mxnap(100);
 	mxeach(mxfeed);
-	mxfinish();
+	mxfinish(watching);
 	mxprintall();
 	return 0;
 }

@@ -32,6 +32,13 @@ replaceit(struct cell *c)
 	}
 }
 
+/* An epoll instance forgets a file that is closed: its waiter may wait for ever. */
+static bool
+watching(struct cell *c)
+{
+	return strstr("epollet oneshot nested", c->op->name) != NULL;
+}
+
 int
 main(void)
 {
@@ -39,11 +46,11 @@ main(void)
 
 	OK(socketpair(AF_UNIX, SOCK_STREAM, 0, other));
 	EQ(write(other[1], "wrong", 5), 5);
-	mxstart(700, NULL);
+	mxstart(60000, NULL);
 	mxeach(replaceit);
 	mxnap(100);
 	mxeach(mxfeed);
-	mxfinish();
+	mxfinish(watching);
 	mxprintall();
 	EQ(recv(other[0], b, sizeof b, MSG_DONTWAIT), 5);
 	EQ(recv(other[1], b, sizeof b, MSG_DONTWAIT), -1);

@@ -54,12 +54,15 @@ reset(struct cell *c)
 	}
 }
 
-/* A terminal hangs up in steps: what poll sees is the one or the other. */
+/* A terminal hangs up in steps: which of them is seen first varies. */
 static void
 hangup(struct cell *c)
 {
-	if(strcmp(c->kind->name, "tty") == 0 || strcmp(c->kind->name, "ptm") == 0)
-		c->more[0] = '\0';
+	if(strcmp(c->kind->name, "tty") != 0 && strcmp(c->kind->name, "ptm") != 0)
+		return;
+	c->more[0] = '\0';
+	if(c->kind->writing && c->e.peer >= 0 && c->done)
+		c->r = 0;
 }
 
 static void
@@ -69,7 +72,7 @@ pass1(const char *name, void (*f)(struct cell *))
 	mxeach(f);
 	mxnap(20);
 	printf("%s:\n", name);
-	mxfinish();
+	mxfinish(NULL);
 	mxeach(hangup);
 	mxprintall();
 }

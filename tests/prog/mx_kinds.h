@@ -38,10 +38,13 @@ kindsdone(void)
 	EQ(system(cmd), 0);
 }
 
+/* What nobody waits for may be gone by then. */
 static void
 feedwrite(struct end *e)
 {
-	EQ(write(e->peer, "abcd", 4), 4);
+	ssize_t n = write(e->peer, "abcd", 4);
+
+	CHECK(n == 4 || errno == EPIPE || errno == ECONNREFUSED || errno == ECONNRESET || errno == EIO);
 }
 
 static void
@@ -157,7 +160,7 @@ feedunixlistener(struct end *e)
 	struct sockaddr_un su;
 	socklen_t n = abstractname(&su, e, "listen");
 
-	OK(connect(e->aux[0], (struct sockaddr *)&su, n));
+	CHECK(connect(e->aux[0], (struct sockaddr *)&su, n) == 0 || errno == ECONNREFUSED);
 }
 
 static void
@@ -176,7 +179,7 @@ feedlistener(struct end *e)
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 		.sin_port = htons(e->aux[1]) };
 
-	OK(connect(e->aux[0], (struct sockaddr *)&sa, sizeof sa));
+	CHECK(connect(e->aux[0], (struct sockaddr *)&sa, sizeof sa) == 0 || errno == ECONNREFUSED);
 }
 
 /* ---- pipes and terminals ---- */
@@ -295,16 +298,22 @@ mkfanotify(struct end *e)
 static void
 mkpidfd(struct end *e)
 {
-	if((e->child = forkclean()) == 0)
+	if((e->child = forkclean()) == 0) {
+		/* The files of the other cells are not the child's. */
+		close_range(0, ~0U, 0);
 		for(;;)
 			pause();
+	}
 	e->fd = OK(pidfd_open(e->child, 0));
 }
 
 static void
 feedpidfd(struct end *e)
 {
+	siginfo_t si;
+
 	OK(kill(e->child, SIGKILL));
+	OK(waitid(P_PID, e->child, &si, WEXITED | WNOWAIT)); /* it is dead */
 }
 
 static void
@@ -437,21 +446,21 @@ FULL(unix, mkunix, true)
 FULL(seq, mkseq, true)
 FULL(dgram, mkdgram, true)
 
-/* What is written to a terminal goes on to the other side a little later. */
+/* What is written to a terminal goes on to the other side by and by: it is full only when it is stopped. */
 static void
 fulltty(struct end *e)
 {
-	struct timespec ts = { 0, 2 * MS };
-	struct pollfd p;
-
 	mktty(e);
-	p = (struct pollfd){ e->fd, POLLOUT, 0 };
-	for(int quiet = 0; quiet < 5; quiet++) {
-		if(poll(&p, 1, 0) != 0)
-			quiet = 0;
-		stuff(e);
-		nanosleep(&ts, NULL);
-	}
+	e->aux[0] = OK(dup(e->fd));
+	OK(tcflow(e->fd, TCOOFF));
+	stuff(e);
+}
+
+static void
+draintty(struct end *e)
+{
+	tcflow(e->aux[0], TCOON);
+	drain(e);
 }
 
 static void
@@ -516,7 +525,7 @@ static const struct kind kinds[] = {
 	{ "tcp", true, fulltcp, drain, -1 }, { "unix", true, fullunix, drain, -1 },
 	{ "seqpacket", true, fullseq, drain, -1 }, { "dgram", true, fulldgram, drain, -1 },
 	{ "pipe", true, fullpipe, drain, -1 }, { "fifo", true, fullfifo, drain, -1 },
-	{ "tty", true, fulltty, drain, -1 }, { "eventfd", true, fulleventfd, draineventfd, -1 },
+	{ "tty", true, fulltty, draintty, -1 }, { "eventfd", true, fulleventfd, draineventfd, -1 },
 };
 
 #endif

@@ -15,7 +15,7 @@ main(void)
 {
 	mxstart(20000, setnonblock);
 	mxeach(mxfeed);
-	mxfinish();
+	mxfinish(NULL);
 	mxprintall();
 	return 0;
 }

@@ -211,6 +211,7 @@ opsendfile(struct cell *c)
 /* ---- writing ---- */
 
 static long opwrite(struct cell *c) { return write(c->e.fd, c->buf, 8); }
+static long opwrite0(struct cell *c) { return write(c->e.fd, memset(c->buf, 0, 8), 8); }
 static long opsend(struct cell *c) { return send(c->e.fd, c->buf, 8, MSG_NOSIGNAL); }
 static long opsendto(struct cell *c) { return sendto(c->e.fd, c->buf, 8, 0, NULL, 0); }
 
@@ -288,7 +289,7 @@ static const struct op ops[] = {
 	{ "oneshot", false, oponeshot }, { "nested", false, opnested }, { "epwait", false, opepwait },
 	{ "accept", false, opaccept }, { "accept4", false, opaccept4 }, { "splice", false, opsplice },
 	{ "tee", false, optee }, { "sendfile", false, opsendfile },
-	{ "write", true, opwrite }, { "writev", true, opwritev }, { "pwritev2", true, oppwritev2 },
+	{ "write", true, opwrite }, { "write0", true, opwrite0 }, { "writev", true, opwritev }, { "pwritev2", true, oppwritev2 },
 	{ "send", true, opsend }, { "sendto", true, opsendto }, { "sendmsg", true, opsendmsg },
 	{ "sendmmsg", true, opsendmmsg }, { "poll", true, oppollout }, { "select", true, opselectout },
 	{ "epoll", true, opepollout }, { "splice", true, opsplicein }, { "tee", true, opteein },

@@ -29,9 +29,9 @@ pass1(int flags)
 	OK(sigaction(SIGUSR1, &sa, NULL));
 	mxstart(20000, NULL);
 	mxeach(sendsignal);
-	mxnap(100);
+	mxsettle();
 	mxeach(mxfeed);
-	mxfinish();
+	mxfinish(NULL);
 	printf("SA_RESTART %s:\n", flags & SA_RESTART ? "set" : "not set");
 	mxprintall();
 }

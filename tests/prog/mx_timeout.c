@@ -28,7 +28,7 @@ main(void)
 	mxstart(WAIT, settimes);
 	mxeach(notearly);
 	mxeach(mxfeed);
-	mxfinish();
+	mxfinish(NULL);
 	mxprintall();
 	return 0;
 }
