@@ -201,7 +201,7 @@ msgrcv(int id, void *buf, size_t n, long type, int flags)
 	enter(gp);
 	r = rawsyscall(SYS_msgrcv, id, buf, n, type, flags | IPC_NOWAIT);
 	if(r == -ENOMSG && !(flags & IPC_NOWAIT))
-		r = rawresult(iosyscallblock(gp, libc.msgrcv(id, buf, n, type, flags)));
+		r = iokernel(gp, libc.msgrcv(id, buf, n, type, flags));
 	rtexit(gp);
 	return ioreturn(r);
 }
@@ -217,7 +217,7 @@ msgsnd(int id, const void *buf, size_t n, int flags)
 	enter(gp);
 	r = rawsyscall(SYS_msgsnd, id, buf, n, flags | IPC_NOWAIT);
 	if(r == -EAGAIN && !(flags & IPC_NOWAIT))
-		r = rawresult(iosyscallblock(gp, libc.msgsnd(id, buf, n, flags)));
+		r = iokernel(gp, libc.msgsnd(id, buf, n, flags));
 	rtexit(gp);
 	return (int)ioreturn(r);
 }

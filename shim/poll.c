@@ -64,6 +64,18 @@ struct pollcall {
 	int64_t deadline;
 };
 
+/* A look without waiting. The kernel says EINTR, and not 0, when a signal is pending, be it the runtime's own. */
+static long
+polltry(struct pollfd *fds, nfds_t n)
+{
+	long r;
+
+	do
+		r = rawsyscall(SYS_poll, fds, n, 0);
+	while(r == -EINTR);
+	return r;
+}
+
 static long
 pollkernel(struct pollcall *c, bool longwait)
 {
@@ -115,7 +127,7 @@ pollwaiting(struct pollcall *c, struct pollwait *w)
 		if((m = fillwaits(w, c->fds, (int)c->n)) < 0)
 			return m;
 		if(!knownempty(c, w, m)){
-			r = rawsyscall(SYS_poll, c->fds, c->n, 0);
+			r = polltry(c->fds, c->n);
 			if(r != 0)
 				return r;
 		}
@@ -125,7 +137,7 @@ pollwaiting(struct pollcall *c, struct pollwait *w)
 		case WAKE_CLOSE:
 			break;
 		case WAKE_TIMEOUT:
-			return rawsyscall(SYS_poll, c->fds, c->n, 0);
+			return polltry(c->fds, c->n);
 		case WAKE_SIGNAL:
 			if(interrupted(c->gp, false))
 				return -EINTR;
@@ -146,7 +158,7 @@ pollcall(struct pollcall *c)
 	if(alone())
 		return pollkernel(c, false);
 	if(c->n >= MANY && kernelwaitbegin()){
-		if((r = rawsyscall(SYS_poll, c->fds, c->n, 0)) == 0)
+		if((r = polltry(c->fds, c->n)) == 0)
 			r = pollkernel(c, true);
 		kernelwaitend();
 		return r;
@@ -170,7 +182,7 @@ dopoll(struct g *gp, struct pollfd *fds, nfds_t n, int64_t timeout)
 	cancelpoint(gp);
 	rtenter(gp);
 	if(timeout == 0)
-		r = n < LONG ? rawsyscall(SYS_poll, fds, n, 0) : rawresult(iosyscall(gp, libc.poll(fds, n, 0)));
+		r = n < LONG ? polltry(fds, n) : rawresult(iosyscall(gp, libc.poll(fds, n, 0)));
 	else{
 		c.deadline = deadlinens(timeout);
 		r = pollcall(&c);

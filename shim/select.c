@@ -31,10 +31,15 @@ selnow(struct selcall *c)
 {
 	struct timespec zero = {0, 0};
 	word *s[3];
+	long r;
 
 	for(int k = 0; k < 3; k++)
 		s[k] = c->user[k] == NULL ? NULL : memcpy(c->out[k], c->in[k], c->words * sizeof(word));
-	return rawsyscall(SYS_pselect6, c->n, s[0], s[1], s[2], &zero, NULL);
+	/* as in polltry; the sets are as they were then */
+	do
+		r = rawsyscall(SYS_pselect6, c->n, s[0], s[1], s[2], &zero, NULL);
+	while(r == -EINTR);
+	return r;
 }
 
 static int

@@ -243,8 +243,12 @@ mxprint(struct cell *c)
 static void
 mxprintall(void)
 {
-	for(int i = 0; i < ncells; i++)
-		mxprint(cells[i]);
+	for(int i = 0; i < ncells; i++) {
+		struct cell *c = cells[i];
+		mxprint(c);
+		for(int *fd = (int[]){ c->e.fd, c->e.peer, c->e.aux[0], -1 }; *fd >= 0 && c->done; fd++)
+			close(*fd);
+	}
 	ncells = 0;
 	kindsdone();
 }

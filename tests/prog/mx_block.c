@@ -6,7 +6,7 @@
 int
 main(void)
 {
-	mxstart(20000, NULL);
+	mxstart(60000, NULL);
 	mxeach(mxfeed);
 	mxfinish(NULL);
 	mxprintall();

@@ -68,7 +68,7 @@ finish(struct cell *c)
 int
 main(void)
 {
-	mxstart(20000, NULL);
+	mxstart(60000, NULL);
 	mxeach(cancelit);
 	settle();
 	mxeach(mxfeed);

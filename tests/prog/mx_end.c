@@ -68,7 +68,7 @@ hangup(struct cell *c)
 static void
 pass1(const char *name, void (*f)(struct cell *))
 {
-	mxstart(2000, NULL);
+	mxstart(60000, NULL);
 	mxeach(f);
 	mxnap(20);
 	printf("%s:\n", name);

@@ -27,7 +27,7 @@ pass1(int flags)
 	struct sigaction sa = { .sa_handler = handler, .sa_flags = flags };
 
 	OK(sigaction(SIGUSR1, &sa, NULL));
-	mxstart(20000, NULL);
+	mxstart(60000, NULL);
 	mxeach(sendsignal);
 	mxsettle();
 	mxeach(mxfeed);
