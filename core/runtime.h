@@ -569,6 +569,9 @@ size_t stackmapsize(size_t size, size_t guardsize);
 int stackalloc(struct g *gp, size_t size, size_t guardsize);
 void stackguard(struct g *gp, size_t guardsize); /* changes a dead G's guard */
 void stackfree(struct g *gp);                    /* of a dead G after tlsfree */
+/* stackexec is asked when gp, in user mode, has tried to execute code on its stack: true if a library that needs this has been
+ * loaded since the stack was made. Then it can be. */
+bool stackexec(struct g *gp, uintptr_t pc);
 void stacktrim(struct g *gp);                    /* at the end of gp, on it */
 void stackscavenge(int64_t now);                 /* sysmon, about once a second */
 void stackfork(void);
@@ -734,6 +737,7 @@ struct textrange {
 extern struct textrange textranges[256]; /* executable segments of all objects */
 extern size_t ntextranges;
 extern bool textonstack; /* some object needs executable stacks (GCC's nested functions) */
+bool textonstackask(void);
 void textrangesinit(void);
 bool textpreemptible(uintptr_t pc);
 bool textours(uintptr_t pc); /* heddle's own */

@@ -294,6 +294,9 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 	if(info->si_code > 0 && (SIGBIT(sig) & SIGSYNC)){
 		if((sig == SIGSEGV || sig == SIGBUS) && incopy(uc))
 			return;
+		if(gp != NULL && gp->locks == 0 && info->si_code == SEGV_ACCERR && sig == SIGSEGV &&
+		   (uintptr_t)info->si_addr == (uintptr_t)uc->gregs[REG_RIP] && stackexec(gp, (uintptr_t)info->si_addr))
+			return;
 		if(gp == NULL){
 			explain(sig, info, uc, NULL);
 			defaultaction(sig, info, uc, true);

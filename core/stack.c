@@ -121,6 +121,19 @@ stackprot(void)
 	return PROT_READ | PROT_WRITE | (textonstack ? PROT_EXEC : 0);
 }
 
+/*
+ * When dlopen loads a library that needs executable stacks libc makes those of its own threads so. A G's is made so when the
+ * G meets with a fault. (It stood in the program when it jumped there, not within ld.so, which may thus be asked.)
+ */
+bool
+stackexec(struct g *gp, uintptr_t pc)
+{
+	size_t size = gp->stack.hi - gp->stack.lo;
+
+	return gp->stacksize != 0 && pc - gp->stack.lo < size && textonstackask() &&
+	       rawsyscall(SYS_mprotect, gp->stack.lo, size, stackprot()) == 0;
+}
+
 /* Brings a slot's guard, of old pages, to n pages. It returns the number there are then. */
 static uint32_t
 setguard(uintptr_t lo, uint32_t old, uint32_t n)

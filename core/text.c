@@ -27,21 +27,38 @@ endswith(const char *path, const char *name)
 	return *name == 0;
 }
 
+/* An object that does not say whether it needs executable stacks is an old one, which may. The vDSO and ld.so do not count. */
+static int
+objectstack(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	bool needs = info->dlpi_name == NULL || (!endswith(info->dlpi_name, "linux-vdso") && !endswith(info->dlpi_name, "ld-linux"));
+
+	for(int i = 0; i < info->dlpi_phnum; i++)
+		if(info->dlpi_phdr[i].p_type == PT_GNU_STACK)
+			needs = info->dlpi_phdr[i].p_flags & PF_X;
+	textonstack |= needs;
+	return 0;
+}
+
+/* textonstackask looks whether a library loaded meanwhile needs executable stacks. Takes the dynamic linker's lock. */
+bool
+textonstackask(void)
+{
+	dl_iterate_phdr(objectstack, NULL);
+	return textonstack;
+}
+
 static int
 object(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	const char *n = info->dlpi_name;
 	uintptr_t self = (uintptr_t)rtinit;
-	bool saysstack = false, sys = n && (endswith(n, "libc.so.") || endswith(n, "ld-linux") || endswith(n, "linux-vdso") || endswith(n, "libpthread"));
+	bool sys = n && (endswith(n, "libc.so.") || endswith(n, "ld-linux") || endswith(n, "linux-vdso") || endswith(n, "libpthread"));
 
 	for(int i = 0; i < info->dlpi_phnum; i++){
 		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
 		struct textrange r = {info->dlpi_addr + ph->p_vaddr, info->dlpi_addr + ph->p_vaddr + ph->p_memsz};
 
-		if(ph->p_type == PT_GNU_STACK){
-			saysstack = true;
-			textonstack |= (ph->p_flags & PF_X) != 0;
-		}
 		if(ph->p_type != PT_LOAD || !(ph->p_flags & PF_X))
 			continue;
 		if(ntextranges < nelem(textranges))
@@ -51,7 +68,6 @@ object(struct dl_phdr_info *info, size_t size, void *arg)
 		if(*(bool *)arg && nnopreempt < nelem(nopreempt) && (sys || self - r.lo < r.hi - r.lo))
 			nopreempt[nnopreempt++] = r;
 	}
-	textonstack |= !saysstack && !sys; /* an old object, which may want it */
 	return 0;
 }
 
@@ -63,6 +79,7 @@ textrangesinit(void)
 
 	ntextranges = 0;
 	dl_iterate_phdr(object, &first);
+	textonstackask();
 }
 
 /* textpreemptible tells whether a G may be preempted at pc. Async-signal-safe after textrangesinit. */
