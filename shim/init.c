@@ -117,6 +117,16 @@ privatesyms(void)
 	return privatelibc.ctypeinit != NULL && privatelibc.calltlsdtors != NULL && privatelibc.resnclose != NULL;
 }
 
+/*
+ * Thread sanitizer keeps account of each kernel thread, in its thread-local storage and with an idea of where its stack is;
+ * a runtime that switches them below it would have to tell it of each switch. Its own threads come first, too.
+ */
+static bool
+threadsanitizer(void)
+{
+	return dlsym(RTLD_DEFAULT, "__tsan_init") != NULL;
+}
+
 /* The first time: what does not change from one attempt to the next. */
 static bool
 prepare(void)
@@ -133,6 +143,10 @@ prepare(void)
 	optionsinit(envlist[0] != NULL || realmain != NULL ? envlist : environ);
 	if(options.off)
 		return false;
+	if(threadsanitizer()){
+		rtlog("off: the program is built with thread sanitizer; every thread stays a kernel thread");
+		return false;
+	}
 	libcresolve();
 	if(!privatesyms()){
 		rtlog("off: this libc is too old or not glibc");

@@ -204,6 +204,39 @@ expect "dlsym" 1 '^  dlsym +dl$' ./dl
 expect "threads of clone's" 1 'made by clone \(dl\) are not heddle' ./dl
 json "in JSON" "len(d['dlopen']) == 1 and len(d['dlsym']) == 1 and len(d['clone']) == 1 and [m['kind'] for m in d['remarks']] == ['clone']" ./dl
 
+expect "a program that makes no threads" 0 '^  threads +none are made' ./plain
+echo '#include <pthread.h>
+int main(void) { pthread_t t; return pthread_create(&t, 0, (void *(*)(void *))main, 0); }' >threads.c
+$CC -w -o threads threads.c -pthread
+json "and one that does" "len(d['pthread_create']) == 1" ./threads
+echo 'void __libc_scratch_buffer_grow(void *); int main(void) { __libc_scratch_buffer_grow(0); return 0; }' >private.c
+if $CC -o private private.c 2>/dev/null; then
+	expect "a function of libc's that is in no list" 1 'heddle does not know: __libc_scratch_buffer_grow \(private\)' ./private
+else
+	skip "a function of libc's that is in no list" "libc has it not"
+fi
+
+# ---- sanitizers: what is said of them is true ----
+
+echo '#include <pthread.h>
+#include <stdio.h>
+static void *f(void *p) { return p; }
+int main(void) { pthread_t t; pthread_create(&t, 0, f, 0); pthread_join(t, 0); puts("done"); return 0; }' >thread.c
+for s in address thread; do
+	if ! $CC -fsanitize=$s -o san-$s thread.c -pthread 2>/dev/null || [ "$(./san-$s 2>/dev/null)" != done ]; then
+		skip "$s sanitizer" "it does not run here"
+	elif [ $s = address ]; then
+		expect "address sanitizer" 2 'cannot be preloaded: it is built with address sanitizer' ./san-address
+		LD_PRELOAD=$BUILD/libheddle.so ./san-address >san.out 2>&1
+		grep -q done san.out && notok "address sanitizer cannot be preloaded" "it runs" || ok "address sanitizer cannot be preloaded"
+	else
+		expect "thread sanitizer" 1 'heddle turns itself off' ./san-thread
+		LD_PRELOAD=$BUILD/libheddle.so ./san-thread >san.out 2>&1
+		is "heddle turns itself off" "$(tr '\n' ' ' <san.out)" \
+		    "heddle: off: the program is built with thread sanitizer; every thread stays a kernel thread done "
+	fi
+done
+
 # ---- what cannot be preloaded ----
 
 $CC -static -o static plain.c

@@ -56,6 +56,9 @@ void beginjson(FILE *f);
 void writejson(FILE *f, const struct report *r, int first);
 void endjson(FILE *f);
 
+/* Does o, if it is no part of glibc, import glibc's function name? */
+int imports(const struct object *o, const char *name);
+
 const char *outcomename(enum outcome o);
 
 #endif

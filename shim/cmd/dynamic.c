@@ -364,6 +364,8 @@ imports(struct object *o, const struct dyn *d, struct keep *k)
 			im->name = keepstr(k, name, strlen(name));
 			im->version = v != NULL ? v->name : "";
 			im->from = v != NULL ? v->file : "";
+		} else if(strcmp(name, "__tsan_init") == 0) {
+			o->tsan = 1;
 		} else if(o->ndefines < MAXDEFINES && isfunction(&s) && iswrapped(listed(name))) {
 			if(o->ndefines == roomdef)
 				o->defines = grow(k, o->defines, &roomdef, sizeof *o->defines);

@@ -114,7 +114,7 @@ libraries(FILE *f, const struct report *r)
 }
 
 static void
-imports(FILE *f, const struct report *r)
+uses(FILE *f, const struct report *r)
 {
 	fputs(",\n      \"imports\": {", f);
 	for(int k = 0; k < NKINDS; k++) {
@@ -172,13 +172,11 @@ importers(FILE *f, const struct report *r, const char *name)
 
 	fprintf(f, ",\n      \"%s\": [", name);
 	for(const struct object *o = r->libs.first; o != NULL; o = o->next)
-		for(size_t i = 0; !o->glibc && i < o->nimports; i++)
-			if(strcmp(o->imports[i].name, name) == 0) {
-				fputs(comma, f);
-				string(f, o->path);
-				comma = ", ";
-				break;
-			}
+		if(imports(o, name)) {
+			fputs(comma, f);
+			string(f, o->path);
+			comma = ", ";
+		}
 	fputc(']', f);
 }
 
@@ -214,8 +212,9 @@ writejson(FILE *f, const struct report *r, int first)
 		version(f, "glibc", r->libc, r->libc != NULL ? r->libc->glibcmax : 0);
 		version(f, "needs", r->needs, r->needs != NULL ? r->needs->glibcneed : 0);
 		libraries(f, r);
-		imports(f, r);
+		uses(f, r);
 		calls(f, r);
+		importers(f, r, "pthread_create");
 		importers(f, r, "dlopen");
 		importers(f, r, "dlsym");
 		importers(f, r, "clone");

@@ -55,6 +55,7 @@ struct object {
 	int dynamic;			/* has a dynamic section */
 	int pie;			/* is marked as a position-independent executable */
 	int go;				/* has Go's build information */
+	int tsan;			/* contains thread sanitizer's runtime */
 	int glibc;			/* is a part of glibc */
 	int glibcmax, glibcneed;	/* N of the highest version GLIBC_2.N that it has, or needs; -1 without */
 

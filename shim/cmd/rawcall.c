@@ -250,6 +250,8 @@ findrawcalls(struct object *o, struct keep *k)
 	struct code code = { NULL, NULL };
 	int calls = 0;
 
+	if(o->eh.e_machine != EM_X86_64)
+		return;
 	for(size_t i = 0; i < o->nph; i++) {
 		const GElf_Phdr *ph = &o->ph[i];
 		struct sweep s = { .start = UINT64_MAX };

@@ -188,32 +188,41 @@ writecalls(FILE *f, const struct report *r, int verbose)
 		fprintf(f, "    and %u more (-v shows them)\n", all - shown);
 }
 
-/* Who loads libraries, or looks functions up, at run time. */
+/* A line with the objects that import name, if any does. */
+static int
+writeimporters(FILE *f, const struct report *r, const char *name, const char *what)
+{
+	int any = 0;
+
+	for(const struct object *o = r->libs.first; o != NULL; o = o->next) {
+		if(!imports(o, name))
+			continue;
+		if(!any)
+			label(f, what);
+		fputs(any ? ", " : "", f);
+		put(f, o->name);
+		any = 1;
+	}
+	if(any)
+		fputc('\n', f);
+	return any;
+}
+
+/* Who makes threads, loads libraries, or looks functions up, at run time. */
 static void
 writeloads(FILE *f, const struct report *r)
 {
 	static const char *const names[] = { "dlopen", "dlmopen", "dlsym", "dlvsym" };
-	int any = 0;
+	int any = 0, threads;
 
-	for(size_t n = 0; n < sizeof names / sizeof names[0]; n++) {
-		int first = 1;
-
-		for(const struct object *o = r->libs.first; o != NULL; o = o->next)
-			for(size_t i = 0; !o->glibc && i < o->nimports; i++) {
-				if(strcmp(o->imports[i].name, names[n]) != 0)
-					continue;
-				if(first) {
-					label(f, names[n]);
-					any = 1;
-				}
-				fputs(first ? "" : ", ", f);
-				put(f, o->name);
-				first = 0;
-				break;
-			}
-		if(!first)
-			fputc('\n', f);
+	threads = writeimporters(f, r, "pthread_create", "threads");
+	threads |= writeimporters(f, r, "thrd_create", "threads");
+	if(!threads) {
+		label(f, "threads");
+		fputs("none are made: heddle does nothing\n", f);
 	}
+	for(size_t n = 0; n < sizeof names / sizeof names[0]; n++)
+		any |= writeimporters(f, r, names[n], names[n]);
 	if(any)
 		fprintf(f, "  %-13swhat is loaded or looked up at run time is not in this report\n", "");
 }

@@ -4,7 +4,7 @@
  * edited. Built with the address and undefined-behaviour sanitizers; each report must end in time, be
  * well-formed JSON, and contain no byte that a terminal would act upon.
  *
- *	build/fuzz/check SECONDS SEED-FILE...	FUZZ_SEED=n: the sequence; the one that fails is in build/fuzz/failed
+ *	build/fuzz/check SECONDS SEED-FILE...	FUZZ_SEED=n: the sequence; the file that fails is in build/fuzz/check.failed
  *
  * With -DLIBFUZZER it is libFuzzer's.
  */
@@ -27,6 +27,7 @@ void __asan_set_death_callback(void (*fn)(void));
 enum { MAXSEED = 1 << 20, MAXREGIONS = 32, LIMIT = 20 /* seconds for a file */ };
 
 static int fd;			/* a memory file: what is checked */
+static char failed[4096] = "failed";	/* where to leave what something is found with */
 static const uint8_t *input;	/* what is in it */
 static size_t inputsize;
 
@@ -34,10 +35,10 @@ static size_t inputsize;
 static void
 save(void)
 {
-	int out = open("build/fuzz/failed", O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	int out = open(failed, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
 	if(out >= 0 && write(out, input, inputsize) == (ssize_t)inputsize)
-		dprintf(2, "fuzz: the input is in build/fuzz/failed\n");
+		dprintf(2, "fuzz: the input is in %s\n", failed);
 }
 
 static void
@@ -352,6 +353,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: check SECONDS SEED-FILE...\n");
 		return 2;
 	}
+	snprintf(failed, sizeof failed, "%s.failed", argv[0]);
 	setup();
 	for(int i = 0; i < seeds; i++){
 		readseed(&s[i], argv[i + 2]);
