@@ -7,7 +7,7 @@
 
 #include "runtime.h"
 
-struct options options = {.deadlock = DEADLOCK_REPORT, .preempt = 1, .guard = 1};
+struct options options = {.deadlock = DEADLOCK_REPORT, .preempt = 1, .guard = 1, .patch = 1};
 
 /* HEDDLE's value, cut in place at its commas: the strings in options point here. */
 static char text[4096];

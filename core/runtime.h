@@ -708,7 +708,7 @@ struct options {
 	int schedtrace;  /* ms between lines; 0 off */
 	int scheddetail;
 	int deadlock;    /* DEADLOCK_* */
-	int preempt, guard, off;
+	int preempt, guard, patch, off;
 	int dumpsig;     /* signal number, 0 none */
 	const char *lock; /* name of threads to lock to an M, "" none */
 	const char *log; /* file, "" for standard error */

@@ -15,6 +15,7 @@
 #include "thread.h"
 
 static __thread uint64_t mask __attribute__((tls_model("initial-exec")));
+__thread bool forking;
 static uint32_t registered; /* atomic */
 
 /* libc now takes the locks of malloc and stdio, which may take long: the P can go. */
@@ -31,6 +32,7 @@ forkprepare(void)
 		entersyscall(gp);
 	}
 	mask = sigblockall();
+	forking = true;
 }
 
 void
@@ -40,6 +42,7 @@ forkparent(void)
 
 	if(!rtready)
 		return;
+	forking = false;
 	sigsetkernelmask(mask);
 	if(gp != NULL){
 		exitsyscall(gp);
@@ -54,6 +57,7 @@ forkchild(void)
 	if(!rtready)
 		return;
 	rtfork();
+	forking = false;
 	initfork();
 	setxidfork();
 	pollshimfork();

@@ -155,6 +155,14 @@ futexwait(struct g *gp, const struct futexargs *f)
 	return r;
 }
 
+void
+futexpark(struct g *gp, uint32_t *addr, uint32_t val)
+{
+	struct futexargs f = {.addr = addr, .op = FUTEX_WAIT, .val = val};
+
+	futexsleepg(gp, &f, NULL);
+}
+
 /* kernelwait waits in the kernel. The P is given away at once. */
 static long
 kernelwait(struct g *gp, const struct futexargs *f)
@@ -188,6 +196,24 @@ wakeword(struct semaroot *root, const uint32_t *addr, int n, uint32_t bitset, st
 	return woken;
 }
 
+static int
+unpark(uint32_t *addr, int n, uint32_t bitset)
+{
+	struct glist list = {0};
+	struct semaroot *root = semalock(futexkey(addr));
+	int woken = wakeword(root, addr, n, bitset, &list);
+
+	semaunlock(root);
+	semaready(&list);
+	return woken;
+}
+
+int
+futexunpark(uint32_t *addr, int n)
+{
+	return unpark(addr, n, FUTEX_BITSET_MATCH_ANY);
+}
+
 /* The kernel wakes one even if asked for none. */
 static inline int
 atleast1(uint32_t n)
@@ -198,8 +224,6 @@ atleast1(uint32_t n)
 static long
 futexwake(struct g *gp, const struct futexargs *f)
 {
-	struct glist list = {0};
-	struct semaroot *root;
 	uint32_t bitset = futexcmd(f) == FUTEX_WAKE_BITSET ? f->val3 : FUTEX_BITSET_MATCH_ANY;
 	struct futexargs rest = *f;
 	long woken = 0, r;
@@ -208,10 +232,7 @@ futexwake(struct g *gp, const struct futexargs *f)
 		return -EINVAL;
 	if(!semaidle(futexkey(f->addr))){
 		rtenter(gp);
-		root = semalock(futexkey(f->addr));
-		woken = wakeword(root, f->addr, atleast1(f->val), bitset, &list);
-		semaunlock(root);
-		semaready(&list);
+		woken = unpark(f->addr, atleast1(f->val), bitset);
 		rtexit(gp);
 	}
 	if(woken == 0 || (!(f->op & FUTEX_PRIVATE_FLAG) && woken < (int)f->val)){

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "fd.h"
+#include "patch.h"
 #include "thread.h"
 
 struct privatelibc privatelibc;
@@ -163,6 +164,7 @@ start(void)
 
 	if(!prepare())
 		return OFF;
+	patchlibc(); /* before there is another thread */
 	if((e = tlsinit(&tlsops)) != 0)
 		return e == EAGAIN ? NOTYET : OFF;
 	if((e = rtinit(&hostops)) != 0){

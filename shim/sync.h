@@ -103,6 +103,13 @@ int runhandlers(struct g *gp);
 /* kernelwake wakes up to n threads that wait at addr in the kernel. The memory may be gone. */
 void kernelwake(const void *addr, int n);
 
+/* ---- futex.c ---- */
+
+/* futexpark parks gp, in runtime mode, while the word is val, until it is woken; or returns after a handler, or for nothing. */
+void futexpark(struct g *gp, uint32_t *addr, uint32_t val);
+/* futexunpark wakes up to n Gs that wait for the word, and returns how many. Runtime mode, or a thread without a P, see semaothersin. */
+int futexunpark(uint32_t *addr, int n);
+
 /* blockingcall makes a call of libc's that may block; gp is NULL or syncg(), in user mode. */
 #define blockingcall(gp, call)                                        \
 	({                                                            \

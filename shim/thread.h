@@ -37,6 +37,7 @@ int mainwrap(int argc, char **argv, char **envp);
 extern int (*realmain)(int, char **, char **);
 
 /* ---- fork.c ---- */
+extern __thread bool forking __attribute__((tls_model("initial-exec"))); /* this thread is within fork, in parent or child */
 void forkregister(void); /* registers heddle's handlers with libc, before the program's */
 /* Around the making of a child with a copy of the memory: before; after, in the parent; in the child, first of all. */
 void forkprepare(void);
