@@ -101,8 +101,9 @@ check-prog: all
 	$(Q)BUILD=$(BUILD) scripts/check.sh prog
 
 # Sanitizers: the unit tests of the core's data structures, each in an object folder of its own. check_sched and
-# its like are left out: they change the FS base, under which the sanitizers keep their own state.
-SWITCHING := check_sched check_sema check_netpoll check_stack
+# its like are left out: they change the FS base, under which the sanitizers keep their own state; check_textpatch, as it
+# patches a process with one thread only, and tsan has one of its own.
+SWITCHING := check_sched check_sema check_netpoll check_stack check_textpatch
 SAN_TESTS := $(filter-out $(SWITCHING),$(CHECK_C:tests/%.c=%))
 SAN_FLAGS := -O1 -g -fno-sanitize-recover=all
 asan: SAN = address,undefined

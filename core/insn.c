@@ -15,6 +15,8 @@
 
 #include "textpatch.h"
 
+enum { LONGEST = 16 }; /* bytes that decode may look at */
+
 /* What an instruction needs when it is moved. */
 enum fix {
 	FIX_NONE,
@@ -153,8 +155,11 @@ insnmove(uint8_t *buf, uintptr_t dst, const uint8_t *src, size_t size)
 	size_t done = 0, n = 0, len;
 
 	while(done < JUMPSIZE){
-		struct insn in = decode(src + done);
+		uint8_t window[LONGEST] = {0};
+		struct insn in;
 
+		memcpy(window, src + done, size - done < LONGEST ? size - done : LONGEST);
+		in = decode(window);
 		if(in.len == 0 || done + in.len > size)
 			return "an instruction that is not known";
 		if((len = move(buf + n, dst + n, src + done, in)) == 0)
