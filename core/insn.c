@@ -172,6 +172,19 @@ insnmove(uint8_t *buf, uintptr_t dst, const uint8_t *src, size_t size)
 	return insnjump(buf + n, dst + n, (uintptr_t)src + done) ? NULL : "too far away";
 }
 
+const uint8_t *
+insnunless(const uint8_t *src, size_t size, const char *flag)
+{
+	const uint8_t *to;
+
+	/* cmpb $0, flag(%rip); je to */
+	if(size < 9 || src[0] != 0x80 || src[1] != 0x3d || (uintptr_t)src + 7 + (uintptr_t)(intptr_t)get32(src + 2) != (uintptr_t)flag ||
+	   src[6] != 0 || src[7] != 0x74)
+		return NULL;
+	to = src + 9 + (int8_t)src[8];
+	return to >= src + 9 && to < src + size ? to : NULL;
+}
+
 bool
 insnsyscall(const uint8_t *code, size_t size, long nr)
 {

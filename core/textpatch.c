@@ -139,9 +139,13 @@ place(const struct textpatch *v)
 	return v->at + insnskip(v->at);
 }
 
-/* moveentry writes v's first instructions to *buf, which will be at `at`. It returns how many bytes are taken. */
+/*
+ * moveentry writes v's first instructions to *buf, which will be at `at`. It returns how many bytes are taken: none if all they do
+ * is ask whether there are several threads. There will be, and the other way is right in either case, so the original is
+ * entered behind them. (That spares a page, of which many are touched between two system calls as it is.)
+ */
 static size_t
-moveentry(struct textpatch *v, uint8_t *buf, const uint8_t *at)
+moveentry(struct textpatch *v, uint8_t *buf, const uint8_t *at, const char *single)
 {
 	const uint8_t *from = place(v);
 	uint8_t jump[JUMPSIZE];
@@ -158,7 +162,7 @@ moveentry(struct textpatch *v, uint8_t *buf, const uint8_t *at)
 		v->why = "too far away";
 	else
 		v->why = insnmove(buf, (uintptr_t)at, from, v->size - (size_t)(from - v->at));
-	if(v->why != NULL)
+	if(v->why != NULL || (v->orig = insnunless(from, v->size - (size_t)(from - v->at), single)) != NULL)
 		return 0;
 	v->orig = at;
 	return MAXMOVED;
@@ -169,13 +173,13 @@ moveentry(struct textpatch *v, uint8_t *buf, const uint8_t *at)
  * it has ever made one.
  */
 static bool
-alone(bool libcalone)
+alone(const char *single)
 {
 	struct stat st;
 
 	if(rawsyscall(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &st, 0) == 0 && S_ISDIR(st.st_mode))
 		return st.st_nlink == 3;
-	return libcalone;
+	return single != NULL && *single != 0;
 }
 
 static size_t
@@ -188,23 +192,24 @@ refuse(struct textpatch *v, size_t n, const char *why)
 }
 
 size_t
-textmove(struct textpatch *v, size_t n, bool libcalone)
+textmove(struct textpatch *v, size_t n, const char *single)
 {
-	size_t used = 0;
+	size_t used = 0, count = 0;
 	long copy;
 
-	if(!alone(libcalone))
+	if(!alone(single))
 		return refuse(v, n, "other threads run");
 	if(!isaddr(copy = newpage((uintptr_t)patchtext)))
 		return refuse(v, n, "no memory for its first instructions");
 	for(size_t i = 0; i < n; i++){
 		if(v[i].why == NULL && used + MAXMOVED > (size_t)(patchtextend - patchtext))
 			v[i].why = "no room for its first instructions";
-		used += moveentry(&v[i], (uint8_t *)copy + used, patchtext + used);
+		used += moveentry(&v[i], (uint8_t *)copy + used, patchtext + used, single);
+		count += v[i].why == NULL;
 	}
 	if(putpage(copy, (uintptr_t)patchtext) != 0)
 		return refuse(v, n, "no executable memory for its first instructions");
-	return used / MAXMOVED;
+	return count;
 }
 
 /* The jumps on v's page, of which v is the first. */

@@ -19,17 +19,17 @@ struct textpatch {
 
 	const char *why;   /* why it is left alone, NULL if it is not; textmove and textpatch may set it, too */
 
-	const void *orig; /* textmove's: the function as it was, a copy of its first instructions that goes on in the rest */
+	const void *orig; /* textmove's: the function as it was, a copy of its first instructions that goes on in the rest, or its rest */
 	bool patched;     /* textpatch's */
 };
 
 /*
  * textmove prepares the patching of n functions, all of one library, and returns of how many; from then on orig may be called
  * in their place. textpatch does it, and returns how many are patched. No other thread may exist: textmove looks, and does nothing
- * if there is one; libcalone is what libc thinks, for where the kernel cannot be asked. Once in a process and its
- * children by fork.
+ * if there is one. single is libc's variable that says whether it has made one, or NULL. Once in a process and its children by
+ * fork.
  */
-size_t textmove(struct textpatch *v, size_t n, bool libcalone);
+size_t textmove(struct textpatch *v, size_t n, const char *single);
 size_t textpatch(struct textpatch *v, size_t n);
 
 /* ---- insn.c ---- */
@@ -47,6 +47,11 @@ bool insnjump(uint8_t *buf, uintptr_t at, uintptr_t to);
  * unusual there.
  */
 const char *insnmove(uint8_t *buf, uintptr_t dst, const uint8_t *src, size_t size);
+/*
+ * insnunless returns where the function at src goes on if *flag is 0, if it begins by looking at that, and does nothing but that; else
+ * NULL.
+ */
+const uint8_t *insnunless(const uint8_t *src, size_t size, const char *flag);
 /* insnsyscall says whether the code has an instruction that makes system call nr. */
 bool insnsyscall(const uint8_t *code, size_t size, long nr);
 /* insnskip is the number of bytes at a function's start that have to stay there: an endbr64. */

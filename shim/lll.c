@@ -107,7 +107,7 @@ wakeg(uint32_t *word)
  * whose locks may be held by threads that are not there either.
  */
 static bool
-forkchild(void)
+inchild(void)
 {
 	return unlikely(forking) && rawsyscall(SYS_getpid) != sigpid;
 }
@@ -115,7 +115,7 @@ forkchild(void)
 void
 lllwake(uint32_t *word)
 {
-	if(rtready && !semaidle((uintptr_t)word + 1) && !forkchild())
+	if(rtready && !semaidle((uintptr_t)word + 1) && !inchild())
 		wakeg(word);
 	if(!parks || load_relaxed(&kwaiters) != 0 || ldsolock(word))
 		futexwakeup(word, 1);

@@ -88,15 +88,6 @@ find(const struct dynsyms *d, struct textpatch *v)
 	return memmem(v->at, v->size, lockcode[i].code, lockcode[i].n) ? NULL : "not the code it should be";
 }
 
-/* Has libc never made a thread? */
-static bool
-libcalone(void)
-{
-	const char *single = libcsym("__libc_single_threaded");
-
-	return single != NULL && *single != 0;
-}
-
 /* Whoever calls libc, calls the original. The pointers have several names for one function, as libc does. */
 static void
 setpointers(void)
@@ -149,7 +140,7 @@ patchlibc(void)
 	}
 	for(size_t i = 0; i < NPATCH; i++)
 		patches[i].why = find(&d, &patches[i]);
-	if(textmove(patches, NPATCH, libcalone()) > 0){
+	if(textmove(patches, NPATCH, libcsym("__libc_single_threaded")) > 0){
 		setpointers();
 		done = textpatch(patches, NPATCH);
 	}

@@ -106,6 +106,28 @@ START_TEST(test_move_refuses)
 }
 END_TEST
 
+START_TEST(test_unless)
+{
+	static struct {
+		uint8_t code[16];
+		char flag, other;
+	} f = {{0x80, 0x3d, 9, 0, 0, 0, 0, 0x74, 2}, 1, 1};
+
+	ck_assert_ptr_eq(insnunless(f.code, 16, &f.flag), f.code + 11);
+	ck_assert_ptr_null(insnunless(f.code, 16, &f.other));
+	ck_assert_ptr_null(insnunless(f.code, 16, NULL));
+	ck_assert_ptr_null(insnunless(f.code, 11, &f.flag)); /* out of the function */
+	f.code[8] = 0x80;                                    /* backwards */
+	ck_assert_ptr_null(insnunless(f.code, 16, &f.flag));
+	f.code[8] = 2;
+	f.code[6] = 1; /* another value */
+	ck_assert_ptr_null(insnunless(f.code, 16, &f.flag));
+	f.code[6] = 0;
+	f.code[7] = 0x75; /* jne */
+	ck_assert_ptr_null(insnunless(f.code, 16, &f.flag));
+}
+END_TEST
+
 START_TEST(test_syscall_number)
 {
 	static const uint8_t read[] = {0x90, 0x31, 0xc0, 0x0f, 0x05};
@@ -182,7 +204,7 @@ call(const void *fn)
 
 START_TEST(test_patch)
 {
-	ck_assert_int_eq(textmove(v, nelem(v), true), 2);
+	ck_assert_int_eq(textmove(v, nelem(v), NULL), 2);
 	ck_assert_str_eq(v[3].why, "not the system call it should be");
 	ck_assert_ptr_nonnull(v[2].why);
 	ck_assert_int_eq(call(fn_tid), -gettid()); /* not yet */
@@ -200,6 +222,17 @@ START_TEST(test_patch)
 }
 END_TEST
 
+START_TEST(test_patch_behind_the_flag)
+{
+	v[0].why = NULL;
+	ck_assert_int_eq(textmove(v, 1, (const char *)&single), 1);
+	ck_assert_ptr_eq(v[0].orig, fn_tid + 17); /* what it does when not single */
+	ck_assert_int_eq(textpatch(v, 1), 1);
+	ck_assert_int_eq(call(fn_tid), 4711);
+	ck_assert_int_eq(call(v[0].orig), -gettid());
+}
+END_TEST
+
 static void *
 waits(void *arg)
 {
@@ -214,7 +247,7 @@ START_TEST(test_patch_not_with_threads)
 
 	pthread_barrier_init(&b, NULL, 2);
 	ck_assert_int_eq(pthread_create(&t, NULL, waits, &b), 0);
-	ck_assert_int_eq(textmove(v, nelem(v), true), 0);
+	ck_assert_int_eq(textmove(v, nelem(v), NULL), 0);
 	for(size_t i = 0; i < nelem(v); i++)
 		ck_assert_str_eq(v[i].why, "other threads run");
 	ck_assert_int_eq(textpatch(v, nelem(v)), 0);
@@ -236,12 +269,16 @@ main(void)
 	tcase_add_test(t, test_move_short_ones);
 	tcase_add_test(t, test_move_conditional_jump);
 	tcase_add_test(t, test_move_refuses);
+	tcase_add_test(t, test_unless);
 	tcase_add_test(t, test_syscall_number);
 	suite_add_tcase(s, t);
 	t = tcase_create("patch");
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, test_patch_not_with_threads); /* before the other: in one process what is patched stays so */
 	tcase_add_test(t, test_patch);
+	if(srunner_fork_status(r = srunner_create(NULL)) == CK_FORK)
+		tcase_add_test(t, test_patch_behind_the_flag);
+	srunner_free(r);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
