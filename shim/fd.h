@@ -271,6 +271,7 @@ void iovdone(struct iovcur *);
 /* socket.c, for read() and the like on sockets; results as the kernel's */
 long sockread(struct g *, struct polldesc *, void *buf, size_t n, int flags);
 long sockwrite(struct g *, struct polldesc *, const void *buf, size_t n, int flags);
+void sockdrained(struct polldesc *, uint32_t seq, long r, size_t n, int flags); /* seq: pollseq() before */
 ssize_t sockrecv(struct g *, struct polldesc *, void *buf, size_t n, int flags, struct sockaddr *, socklen_t *);
 ssize_t socksend(struct g *, struct polldesc *, const void *buf, size_t n, int flags, const struct sockaddr *, socklen_t);
 ssize_t sockrecvmsg(struct g *, struct polldesc *, struct msghdr *, int flags);

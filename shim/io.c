@@ -236,8 +236,14 @@ rwother(struct g *gp, struct polldesc *pd, int fd, void *buf, size_t n, bool wri
 	struct xfer x;
 	long r;
 
-	if(pd != NULL && fdnonblock(pd))
-		return rawresult(iononblock(gp, write ? libc.write(fd, buf, n) : libc.read(fd, buf, n)));
+	if(pd != NULL && fdnonblock(pd)){
+		uint32_t seq = pollseq(pd, POLLMODE_R);
+
+		r = rawresult(iononblock(gp, write ? libc.write(fd, buf, n) : libc.read(fd, buf, n)));
+		if(!write)
+			sockdrained(pd, seq, r, n, 0);
+		return r;
+	}
 	if(pd == NULL || n == 0 || n > SSIZE_MAX || fdkind(pd) == Kfile)
 		return rawresult(iosyscall(gp, write ? libc.write(fd, buf, n) : libc.read(fd, buf, n)));
 	x.gp = gp;

@@ -109,11 +109,16 @@ fillwaits(struct pollwait *w, const struct pollfd *fds, int n)
 	return m;
 }
 
-/* The usual question before a read: is the answer known to be no? */
+/* The usual question after all has been read: is the answer known to be no? */
 static bool
 knownempty(const struct pollcall *c, const struct pollwait *w, int m)
 {
-	return c->n == 1 && m == 1 && (w->events & ~(uint32_t)(POLLIN | POLLRDNORM)) == 0 && fddrained(w->pd, w->rseq);
+	if((nfds_t)m != c->n || m > SMALL)
+		return false;
+	for(int i = 0; i < m; i++)
+		if((w[i].events & ~(uint32_t)(POLLIN | POLLRDNORM)) != 0 || !fddrained(w[i].pd, w[i].rseq))
+			return false;
+	return m > 0;
 }
 
 static long

@@ -29,6 +29,19 @@ setdrained(struct polldesc *pd, uint32_t seq, size_t r, size_t n, int flags)
 	store_relaxed(&pd->drained, drained ? seq : 0);
 }
 
+/*
+ * The same for a receive of n bytes that was not to wait, with its result: EAGAIN says it even better than a short read. It
+ * is poll() that wants to know, which programs call next.
+ */
+void
+sockdrained(struct polldesc *pd, uint32_t seq, long r, size_t n, int flags)
+{
+	if(r > 0)
+		setdrained(pd, seq, (size_t)r, n, flags);
+	else if(r == -EAGAIN)
+		setdrained(pd, seq, 1, 2, flags & ~MSG_PEEK);
+}
+
 /* The length of a message; the kernel has accepted m, so its pointers are good. */
 static size_t
 msglength(const struct msghdr *m)
@@ -167,10 +180,16 @@ static long
 recvcall(struct recvcall *c)
 {
 	struct fdfacts f;
+	uint32_t seq;
 	long r;
 
-	if(userdontwait(c->pd, c->flags))
-		return iononblock(c->gp, recvblock(c));
+	if(userdontwait(c->pd, c->flags)){
+		seq = pollseq(c->pd, POLLMODE_R);
+		r = iononblock(c->gp, recvblock(c));
+		if(c->m == NULL)
+			sockdrained(c->pd, seq, r, c->n, c->flags);
+		return r;
+	}
 	if((r = takeerr(c->pd)) != 0)
 		return r;
 	if(likely(!(c->flags & (MSG_WAITALL | SPECIAL)) && !(load_relaxed(&c->pd->flags) & PD_LOWAT)))
