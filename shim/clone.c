@@ -186,7 +186,7 @@ clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 	return flags & CLONE_VFORK ? clonewait(gp, &s, &a) : clonebeside(&s, &a);
 }
 
-EXPORT int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) __attribute__((alias("clone"), copy(clone)));
+EXPORT int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) __attribute__((alias("clone"), leaf, nothrow));
 
 /* ---- by number ---- */
 
