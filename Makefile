@@ -124,7 +124,8 @@ $(BUILD)/fuzz/check: tests/fuzz/check.c $(FUZZ_C) $(wildcard shim/cmd/*.h shim/*
 fuzz: $(BUILD)/fuzz/check
 	$(Q)$(BUILD)/fuzz/check $(FUZZ_SECONDS) $(BUILD)/heddle $(BUILD)/libheddle.so /bin/true
 
-# The programs with longer loops, again and again, until ROUNDS are done or something fails.
+# The programs with longer loops, again and again, until ROUNDS are done or something fails; with 20, churn_hour makes as many
+# threads as a server that starts a thousand a second does in an hour.
 SOAK_SCALE ?= 20
 ROUNDS     ?= 10
 soak: all fuzz
