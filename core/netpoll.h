@@ -185,6 +185,32 @@ void netpollshare(void);
 /* netpollfork: in the child of a fork, its only thread: forgets the parent's epoll instance and all waiters. */
 void netpollfork(void);
 
+/* Between netpoll.c, which has the queues, and polldesc.c. pd->lock is held. */
+static inline void
+setmore(struct polldesc *pd, uint8_t bit, bool on)
+{
+	store_relaxed(&pd->more, on ? pd->more | bit : pd->more & ~bit);
+}
+
+static inline uint32_t
+nextseq(uint32_t seq)
+{
+	return seq + 1 != 0 ? seq + 1 : 1;
+}
+
+static inline bool
+trusted(struct polldesc *pd)
+{
+	return (load_relaxed(&pd->flags) & PD_OWN) && pd->epoch == load_relaxed(&forkepoch);
+}
+
+struct wakes;
+void pollappend(struct polldesc *pd, struct pollq *q, struct pollwait *w); /* at the end of q, one of pd's; not counted */
+void polldequeue(struct pollwait *w, struct wakes *);
+void pollwakeall(struct polldesc *pd, enum wakewhy why, struct wakes *);
+int pollregistered(struct polldesc *pd); /* sees that pd is registered: 0, POLL_PLAIN or POLL_FALLBACK */
+void netpollcountfork(void);
+
 /* Between netpoll.c and netpoll_epoll.c. Results are 0 or a negative errno. */
 int netpollctl(struct polldesc *pd, bool verify); /* pd->lock; registers pd with the current gen */
 void netpolldel(struct polldesc *pd);             /* pd->lock */
