@@ -696,6 +696,8 @@ int sigalt(struct g *, const stack_t *ss, stack_t *old);
 int sigwaitfor(struct g *, uint64_t set, siginfo_t *, int64_t until);
 uint64_t sigqueued(struct g *);  /* signals that wait in heddle's queues for gp or for the process */
 void sigunwound(struct g *, uintptr_t sp); /* the program jumps to a frame at sp, and may leave handlers; user mode */
+/* sigkeep: a call that the current G has just made on this thread may have raised sig. User or runtime mode. */
+void sigkeep(struct g *, int sig);
 bool sigonalt(struct g *);       /* is the caller on its alternate stack? */
 void forkinit(void); /* on the process's main thread, in rtinit */
 /* rtfork: in the child of a fork, on its only thread, all signals blocked: back to the state before rtinit. */

@@ -238,20 +238,43 @@ siggexit(struct g *gp)
 /* ---- the masks of threads ---- */
 
 /*
- * A write to a broken pipe by a G that blocks SIGPIPE leaves the signal pending for the thread. The next G must not
- * get it: most often it would die of it. The one that wrote, if it has gone elsewhere, finds no signal when it looks for one by
- * sigtimedwait, which programs that block SIGPIPE for the time of a write expect to happen.
+ * A write to a broken pipe by a G that blocks SIGPIPE leaves the signal pending for the thread (SIGXFSZ: to a file, beyond
+ * the limit). It is the G's, wherever that goes on: it is taken from the kernel and kept in the G's queue.
+ */
+static bool
+raisedhere(uint64_t set, siginfo_t *info)
+{
+	static const struct timespec now;
+
+	while(rawsyscall(SYS_rt_sigtimedwait, &set, info, &now, 8) > 0){
+		if(info->si_code == SI_USER && info->si_pid == sigpid)
+			return true;
+		sigpost(info); /* another process's: to whom it may concern */
+	}
+	return false;
+}
+
+void
+sigkeep(struct g *gp, int sig)
+{
+	siginfo_t info;
+
+	if(gp->sigmask & SIGBIT(sig) && raisedhere(SIGBIT(sig), &info))
+		sigput(gp, NULL, &info);
+}
+
+/*
+ * One that was raised by a call which heddle knows nothing of has been left behind. The next G on the thread must not
+ * get it: most often it would die of it.
  */
 static void
 dropown(struct m *mp, struct g *gp)
 {
-	static const struct timespec now;
 	uint64_t set = mp->sigmask & ~gp->sigmask & (SIGBIT(SIGPIPE) | SIGBIT(SIGXFSZ));
 	siginfo_t info;
 
-	while(set != 0 && rawsyscall(SYS_rt_sigtimedwait, &set, &info, &now, 8) > 0)
-		if(info.si_code != SI_USER || info.si_pid != sigpid)
-			sigpost(&info); /* another process's: to whom it may concern */
+	while(set != 0 && raisedhere(set, &info))
+		;
 }
 
 void

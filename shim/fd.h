@@ -167,11 +167,12 @@ bool interrupted(struct g *gp, bool mayrestart);
 		io_k;                                                                   \
 	})
 
-/* rawresult: a result of a libc function as the system call gives it. */
+/* rawresult: a result of a libc function, which the current G has just called, as the system call gives it. */
+long rawerror(void);
 static inline long
 rawresult(long r)
 {
-	return unlikely(r < 0) ? -errno : r;
+	return unlikely(r < 0) ? rawerror() : r;
 }
 
 /* alone: there is no other G that a blocking call could hold up. */
@@ -179,6 +180,15 @@ static inline bool
 alone(void)
 {
 	return ngs() <= 1;
+}
+
+/* iopipe is to be told of a raw result, as soon as it is there, of what may write: a signal that came with it
+ * is the G's (sigkeep). */
+static inline void
+iopipe(struct g *gp, long r)
+{
+	if(unlikely(r == -EPIPE))
+		sigkeep(gp, SIGPIPE);
 }
 
 /* ioreturn: a result of a raw system call as libc returns it. */

@@ -242,6 +242,17 @@ fdchanged(int fd, uint32_t flags)
 		fetch_or(&pd->flags, flags);
 }
 
+noinline long
+rawerror(void)
+{
+	struct g *gp = getg();
+	int e = errno;
+
+	if(gp != NULL && (e == EPIPE || e == EFBIG))
+		sigkeep(gp, e == EPIPE ? SIGPIPE : SIGXFSZ);
+	return -e;
+}
+
 void
 keeperr(struct polldesc *pd, long r)
 {

@@ -128,6 +128,7 @@ nowait(struct xfer *x)
 			r = e == IO_BLOCK ? blocking(x) : e;
 		}else if(r == -EOPNOTSUPP && done == 0)
 			return nonowait(x);
+		iopipe(x->gp, r);
 		if(r < 0)
 			return done > 0 ? done : r;
 		done += r;

@@ -411,6 +411,7 @@ sendcall(struct sendcall *c)
 		return r;
 	w.asked = false;
 	r = sendonce(c, &w, 0);
+	iopipe(c->gp, r);
 	if(r >= 0 && c->m != NULL)
 		c->n = msglength(c->m);
 	if(unlikely(r >= 0 && (size_t)r < c->n))
@@ -446,6 +447,8 @@ sockwrite(struct g *gp, struct polldesc *pd, const void *buf, size_t n, int flag
 			return socksend(gp, pd, buf, n, flags, NULL, 0);
 		if(r >= 0)
 			r = sockwriterest(gp, pd, buf, n, flags, r);
+		else
+			iopipe(gp, r);
 	}
 	pollpass(pd, POLLMODE_W);
 	return r;

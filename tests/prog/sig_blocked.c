@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SIGPIPE and SIGXFSZ that a thread blocks are pending for it, wherever it goes on, and for no other: the way libraries write
+ * without being killed (block, write, sigtimedwait, unblock).
+ */
+#include "io_util.h"
+
+enum { N = 12, ROUNDS = 30 };
+
+static __thread int piped;
+static _Atomic int raised;
+
+static void
+onpipe(int sig)
+{
+	piped++;
+	raised++;
+}
+
+static void
+set(int how, int sig)
+{
+	sigset_t s;
+
+	sigemptyset(&s);
+	sigaddset(&s, sig);
+	EQ(pthread_sigmask(how, &s, NULL), 0);
+}
+
+static bool
+ispending(int sig)
+{
+	sigset_t s;
+
+	OK(sigpending(&s));
+	return sigismember(&s, sig);
+}
+
+static void
+writes(int k, int fd)
+{
+	struct iovec v[2] = {{"a", 1}, {"b", 1}};
+	struct msghdr m = {.msg_iov = v, .msg_iovlen = 2};
+
+	switch(k){
+	case 0:
+		FAILS(write(fd, "x", 1), EPIPE);
+		break;
+	case 1:
+		FAILS(writev(fd, v, 2), EPIPE);
+		break;
+	case 2:
+		FAILS(send(fd, "x", 1, 0), EPIPE);
+		break;
+	default:
+		FAILS(sendmsg(fd, &m, 0), EPIPE);
+		break;
+	}
+}
+
+static void
+broken(int k, int fd)
+{
+	struct timespec now = {0, 0};
+	siginfo_t si;
+	sigset_t s;
+
+	set(SIG_BLOCK, SIGPIPE);
+	CHECK(!ispending(SIGPIPE));
+	writes(k, fd);
+	for(int i = 0; i < 3; i++){
+		CHECK(ispending(SIGPIPE));
+		if(i == 0)
+			sched_yield();
+		else
+			usleep(100);
+	}
+	sigemptyset(&s);
+	sigaddset(&s, SIGPIPE);
+	EQ(sigtimedwait(&s, &si, &now), SIGPIPE);
+	CHECK(!ispending(SIGPIPE));
+	EQ(piped, 0);
+	writes(k, fd);
+	usleep(100);
+	set(SIG_UNBLOCK, SIGPIPE);
+	EQ(piped, 1);
+	piped = 0;
+	if(k >= 2)
+		FAILS(send(fd, "x", 1, MSG_NOSIGNAL), EPIPE);
+	CHECK(!ispending(SIGPIPE));
+}
+
+static void *
+work(void *arg)
+{
+	int p[2];
+
+	for(int i = 0; i < ROUNDS; i++){
+		int k = (i + (intptr_t)arg) % 4;
+
+		if(k == 0)
+			OK(pipe(p));
+		else if(k == 1)
+			OK(socketpair(AF_UNIX, SOCK_STREAM, 0, p));
+		else
+			tcppair(p);
+		OK(close(p[0]));
+		if(k >= 2)
+			while(send(p[1], "x", 1, MSG_NOSIGNAL) >= 0)
+				usleep(100); /* until the other end's reset has come */
+		broken(k, p[1]);
+		OK(close(p[1]));
+	}
+	return NULL;
+}
+
+static void *
+toolarge(void *arg)
+{
+	char name[] = "/tmp/sig_blocked.XXXXXX";
+	int fd = OK(mkstemp(name));
+
+	OK(unlink(name));
+	set(SIG_BLOCK, SIGXFSZ);
+	FAILS(pwrite(fd, "x", 1, 1 << 20), EFBIG);
+	usleep(100);
+	OK(ftruncate(fd, 1 << 20));
+	OK(lseek(fd, 0, SEEK_END));
+	FAILS(write(fd, "x", 1), EFBIG);
+	usleep(1000);
+	CHECK(ispending(SIGXFSZ));
+	set(SIG_UNBLOCK, SIGXFSZ);
+	EQ(piped, 1);
+	OK(close(fd));
+	return NULL;
+}
+
+int
+main(void)
+{
+	struct sigaction sa = {.sa_handler = onpipe};
+	struct rlimit lim = {1 << 20, RLIM_INFINITY};
+	pthread_t *t;
+
+	OK(sigaction(SIGPIPE, &sa, NULL));
+	OK(sigaction(SIGXFSZ, &sa, NULL));
+	t = spawnall(N, work);
+	joinall(t, N);
+	EQ(raised, N * ROUNDS);
+	OK(setrlimit(RLIMIT_FSIZE, &lim));
+	t = spawnall(1, toolarge);
+	joinall(t, 1);
+	pass("pending");
+	return 0;
+}
