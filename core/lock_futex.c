@@ -107,12 +107,20 @@ notesleep(struct note *n, int64_t deadline, bool intr)
 	return true;
 }
 
+static int
+kernelclock(clockid_t id, struct timespec *ts)
+{
+	return (int)rawsyscall(SYS_clock_gettime, id, ts);
+}
+
+int (*rtclock)(clockid_t, struct timespec *) = kernelclock;
+
 int64_t
 nanotime(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts); /* valid arguments: errno is not touched */
+	rtclock(CLOCK_MONOTONIC, &ts); /* valid arguments: errno is not touched */
 	return ts.tv_sec * NSEC + ts.tv_nsec;
 }
 

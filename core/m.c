@@ -289,6 +289,7 @@ mretire(struct m *mp)
 {
 	handoffp(releasep(mp));
 	munitsignals(mp);
+	mp->cpug = NULL;
 	while(mp->id == 0){
 		noteclear(&mp->park);
 		notesleep(&mp->park, NOTIME, false);
@@ -311,7 +312,7 @@ stopm(struct m *mp)
 	lock(&sched.lock);
 	mput(mp);
 	unlock(&sched.lock);
-	sigmaskidle(mp);
+	midles(mp);
 	while(!notesleep(&mp->park, until, true)){
 		if(load_acquire(&sched.sigwake)){
 			struct p *pp = NULL;

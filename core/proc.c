@@ -394,6 +394,9 @@ rtinit(const struct hostops *ops)
 	int n;
 
 	host = ops;
+	if(ops->clockgettime != NULL)
+		rtclock = ops->clockgettime;
+	cputimestart();
 	havefsgsbase = (getauxval(AT_HWCAP2) & FSGSBASE) != 0;
 	n = osinit();
 	sched.maxmcount = 10000;

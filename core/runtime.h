@@ -27,6 +27,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "atomic.h"
 #include "os.h"
@@ -97,6 +98,8 @@ void notewakeup(struct note *);
 /* notesleep returns true if woken; false once deadline (absolute ns, NOTIME for none) has passed,
  * or with intr when a signal handler has run. */
 bool notesleep(struct note *, int64_t deadline, bool intr);
+
+extern int (*rtclock)(clockid_t, struct timespec *); /* nanotime's: host's, once there is one */
 
 /* ---- timer.c ---- */
 
@@ -335,6 +338,10 @@ struct m {
 	uintptr_t gsignal;   /* signal stack's lowest address */
 	size_t gsignalsize;
 	int64_t cpulast;     /* sysmon's: the thread's CPU clock when last looked at */
+	struct g *cpug;      /* this and the next three: cputime.c */
+	int64_t cpustamp;
+	uint64_t cpugoid;
+	uint32_t cpuseq;
 	void *exitctx[5];    /* mstart's frame, for __builtin_longjmp */
 };
 
@@ -413,7 +420,7 @@ struct sched {
 };
 
 enum { SYSMON_AWAKE = 0, SYSMON_NAPS = 1, SYSMON_RESTS = 2, SYSMON_DEEP = 3 }; /* NAPS: not to be woken by entersyscall */
-enum { SIGWAKE_SIGNAL = 1, SIGWAKE_DUMP = 2 };
+enum { SIGWAKE_SIGNAL = 1, SIGWAKE_DUMP = 2, SIGWAKE_LOCKED = 4 };
 
 extern struct sched sched;
 
@@ -659,6 +666,23 @@ void cancelg(struct g *);  /* tells a G that it is cancelled, wherever it is; an
 bool asynccancels(struct g *); /* is the caller to be cancelled here and now, wherever that is? */
 void cancelhandler(void);  /* after libc may have set its handler of signal 32 */
 
+void sigmaskidle(struct m *);    /* sigmask.c; on g0, before blocking */
+
+/* ---- cputime.c ---- */
+extern uint32_t cputimeon; /* atomic: CPU time is counted */
+void cputimestart(void);   /* in rtinit */
+void cpuswitch(struct m *, struct g *); /* the M, on g0, is going to run the G, or none. If cputimeon */
+int64_t cputime(struct g *); /* ns of CPU time that it has used; counts from the first call on. Runtime mode */
+
+/* midles: the M is going to sleep, on g0. */
+static inline void
+midles(struct m *mp)
+{
+	sigmaskidle(mp);
+	if(unlikely(load_relaxed(&cputimeon)))
+		cpuswitch(mp, NULL);
+}
+
 /* ---- netpoll.c ---- */
 bool netpollinited(void);
 bool netpollanywaiters(void);
@@ -678,7 +702,6 @@ bool sigdispatch(struct m *);    /* finds a G for each signal that waits for one
 bool sigdeliver(struct g *);
 bool sighandlers(void);          /* does the program have a handler, so that a signal could wake a G? */
 void sigmaskfor(struct m *, struct g *); /* on g0, before gogo: brings the kernel's mask in line */
-void sigmaskidle(struct m *);    /* on g0, before blocking */
 void sigsysmonstart(void);       /* on sysmon: it takes the signals that no running G can */
 void sigmasksysmon(void);        /* on sysmon, each round and before it sleeps long */
 void sigginit(struct g *gp, uint64_t mask); /* gives a new G its mask, before newproc */
@@ -750,6 +773,8 @@ struct hostops {
 	int (*newthread)(void *(*fn)(void *), void *arg, size_t stacksize);
 	/* a TCB and TLS for M0, whose native one stays with the main G; returns its FS base or 0 */
 	uintptr_t (*m0tcb)(void);
+	/* libc's own, which makes no system call as a rule; NULL: the system call is made */
+	int (*clockgettime)(clockid_t, struct timespec *);
 	/* a cancellation point on a G, in user mode: unwinds for good if the G is cancelled */
 	void (*testcancel)(void);
 };

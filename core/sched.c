@@ -68,6 +68,15 @@ prefetchnext(struct p *pp)
 	__builtin_prefetch((char *)gp->fsbase + ((uintptr_t)&tls_g - getfsbase()));
 }
 
+static noinline void
+switchslow(struct m *mp, struct g *gp)
+{
+	if(mp->sigmask != gp->sigmask)
+		sigmaskfor(mp, gp);
+	if(load_relaxed(&cputimeon))
+		cpuswitch(mp, gp);
+}
+
 /* execute makes gp the M's current G and returns it, for mcall or gogo to run. inherit: within the time slice of the G before. */
 struct g *
 execute(struct m *mp, struct g *gp, bool inherit)
@@ -81,8 +90,8 @@ execute(struct m *mp, struct g *gp, bool inherit)
 		store_relaxed(&pp->schedtick, pp->schedtick + 1);
 	pp->nexec++;
 	prefetchnext(pp);
-	if(unlikely(mp->sigmask != gp->sigmask))
-		sigmaskfor(mp, gp);
+	if(unlikely((mp->sigmask ^ gp->sigmask) | load_relaxed(&cputimeon)))
+		switchslow(mp, gp);
 	return gp;
 }
 
@@ -348,7 +357,7 @@ blockinpoll(struct m *mp, int64_t polluntil, bool wasspinning, struct g **gp)
 	if(polluntil != 0 && (delay = polluntil - nanotime()) < 0)
 		delay = 0;
 	else
-		sigmaskidle(mp);
+		midles(mp);
 	l = pollexactly(mp, delay);
 	store_release(&sched.polluntil, 0);
 	store_release(&sched.lastpoll, nanotime());
@@ -487,7 +496,7 @@ stoplockedm(struct m *mp)
 {
 	if(mp->p != NULL)
 		handoffp(releasep(mp));
-	sigmaskidle(mp);
+	midles(mp);
 	while(!notesleep(&mp->park, NOTIME, false))
 		;
 	noteclear(&mp->park);

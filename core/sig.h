@@ -58,6 +58,7 @@ struct sigdata {
 	} calls[MAXCALLS]; /* wrappers' system calls that handlers have interrupted, innermost last; only the G */
 	uint32_t ncalls;
 	struct semawait *standin; /* in the G's place on a queue while handlers run: shim/cond.c. Made at need, for good */
+	int64_t cputime;      /* ns that it has used, as far as they have been counted: cputime.c; atomic */
 	uintptr_t standinsp;  /* where the wait is that uses it; 0: none. Only the G */
 };
 

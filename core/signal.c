@@ -264,6 +264,20 @@ ishers(struct g *gp, int sig, const siginfo_t *info)
 	       info->si_code == SI_TIMER || sig == SIGPROF || sig == SIGVTALRM;
 }
 
+/*
+ * Whose signal it is that cannot be handled here and now: the G's, or on g0 that of the G whose M this is alone; NULL: the
+ * process's. A timer that signals a thread (SIGEV_THREAD_ID) is only made for such a G.
+ */
+static struct g *
+addressee(struct g *gp, int sig, const siginfo_t *info)
+{
+	struct g *locked = gp != NULL ? gp->m->lockedg : tls_m->lockedg;
+
+	if(threaddirected(sig, info))
+		return gp != NULL ? gp : locked;
+	return info->si_code == SI_TIMER ? locked : NULL;
+}
+
 /* A fault in trycopy() is that call's result. */
 static bool
 incopy(struct ucontextk *uc)
@@ -308,11 +322,14 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 		sigrun(sig, info, uc, gp);
 		return;
 	}
-	to = gp != NULL && threaddirected(sig, info) ? gp : NULL;
+	to = addressee(gp, sig, info);
 	sigenqueue(to, info);
 	if(gp != NULL)
 		fetch_or(&gp->attn, ATTN_SIGNAL);
-	if(to == NULL){
+	if(to != gp && to != NULL){
+		fetch_or(&sched.sigwake, SIGWAKE_LOCKED);
+		sysmonwake();
+	}else if(to == NULL){
 		fetch_or(&sched.sigwake, SIGWAKE_SIGNAL); /* a full barrier: pairs with the one in rest() and deepsleep() */
 		sysmonwake();
 		if(load_acquire(&sched.lastpoll) == 0)

@@ -52,6 +52,17 @@ kick(struct g *gp)
 		preemptm(mp);
 }
 
+/* The thread of a locked G has got a signal for it while it did not run. */
+static void
+kicklocked(void)
+{
+	struct g *gp;
+
+	for(struct m *mp = load_acquire(&allm); mp != NULL; mp = mp->alllink)
+		if((gp = load_relaxed(&mp->lockedg)) != NULL && sigpendingfor(gp) != 0)
+			kick(gp);
+}
+
 bool
 sigdispatch(struct m *mp)
 {
@@ -60,6 +71,8 @@ sigdispatch(struct m *mp)
 
 	if(w & SIGWAKE_DUMP)
 		dumpgs(logfd(), "signal");
+	if(w & SIGWAKE_LOCKED)
+		kicklocked();
 	if(!(w & SIGWAKE_SIGNAL))
 		return false;
 	for(uint64_t b = sigunassigned(); b != 0; b &= b - 1){

@@ -429,6 +429,8 @@ syscall_(long n, long a, long b, long c, long d, long e, long f)
 		return sched_yield();
 	case SYS_gettid:
 		return gettid();
+	case SYS_clock_gettime:
+		return clock_gettime((clockid_t)a, (struct timespec *)b);
 	case SYS_exit:
 		if(gp == NULL)
 			break;
@@ -450,7 +452,6 @@ syscall_(long n, long a, long b, long c, long d, long e, long f)
 	case SYS_rt_sigreturn:
 	case SYS_getpid:
 	case SYS_getcpu:
-	case SYS_clock_gettime:
 	case SYS_membarrier:
 		return libc.syscall(n, a, b, c, d, e, f);
 	}

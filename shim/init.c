@@ -102,7 +102,7 @@ runthread(void *stack, size_t size, void *(*fn)(void *), void *arg)
 	return e;
 }
 
-static const struct hostops hostops = {.newthread = newthread, .m0tcb = tlsm0, .testcancel = pthread_testcancel};
+static struct hostops hostops = {.newthread = newthread, .m0tcb = tlsm0, .testcancel = pthread_testcancel};
 static const struct tlsops tlsops = {.sym = libcsym, .runthread = runthread};
 
 /* ---- the runtime's start ---- */
@@ -167,6 +167,7 @@ start(void)
 	patchlibc(); /* before there is another thread */
 	if((e = tlsinit(&tlsops)) != 0)
 		return e == EAGAIN ? NOTYET : OFF;
+	hostops.clockgettime = libc.clock_gettime;
 	if((e = rtinit(&hostops)) != 0){
 		rtlog("off: the runtime cannot start (error %d); every thread stays a kernel thread", e);
 		return OFF;

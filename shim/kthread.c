@@ -209,27 +209,6 @@ pthread_setschedprio(pthread_t th, int prio)
 	return result(rawsyscall(SYS_sched_setparam, tid, &param));
 }
 
-/*
- * A G's CPU time is not counted, a kernel thread's is: who asks for a clock of its own, which others may read, gets one
- * with a kernel thread. Of another thread without one the process's is given, the nearest that there is.
- */
-EXPORT int
-pthread_getcpuclockid(pthread_t th, clockid_t *clock)
-{
-	struct g *gp = rtready ? gfrompthread(th) : NULL;
-	struct m *mp;
-
-	if(gp == NULL)
-		return libc.pthread_getcpuclockid(th, clock);
-	if(gp == getg())
-		own();
-	if((mp = load_relaxed(&gp->lockedm)) != NULL)
-		*clock = (clockid_t)(~(unsigned)mp->tid << 3 | 6); /* as the kernel encodes it */
-	else
-		*clock = CLOCK_PROCESS_CPUTIME_ID;
-	return 0;
-}
-
 /* ---- by thread id ---- */
 
 pid_t

@@ -55,7 +55,7 @@ sym(const char *name)
 static void
 start(int procs)
 {
-	static const struct hostops ops = {.newthread = newthread, .m0tcb = tlsm0};
+	static const struct hostops ops = {.newthread = newthread, .m0tcb = tlsm0, .clockgettime = clock_gettime};
 	static const struct tlsops tops = {.sym = sym, .runthread = runthread};
 
 	options.maxprocs = procs;
