@@ -271,11 +271,29 @@ setxidtramp(int sig, siginfo_t *info, void *ucv)
 	uintptr_t fs = getfsbase();
 	struct m *mp = getm();
 
-	if(mp != NULL)
+	if(mp != NULL){
+		mp->insetxid = true;
 		setfsbase(kerneltcb(mp));
+	}
 	libcsetxid(sig, info, ucv);
-	if(mp != NULL)
+	if(mp != NULL){
 		setfsbase(fs);
+		mp->insetxid = false;
+	}
+}
+
+/* Where one thread's ids cannot be changed as the others' were, libc's handler aborts. The M whose thread that is. */
+struct m *
+setxidaborts(const siginfo_t *info)
+{
+	int tid = (int)rawsyscall(SYS_gettid);
+	struct m *mp = load_acquire(&allm);
+
+	if(info->si_code != SI_TKILL)
+		return NULL;
+	while(mp != NULL && mp->tid != tid)
+		mp = mp->alllink;
+	return mp != NULL && mp->insetxid ? mp : NULL;
 }
 
 /* ---- start ---- */

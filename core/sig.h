@@ -153,4 +153,6 @@ sigsetkernelmask(uint64_t mask)
 	rawsyscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
 }
 
+struct m *setxidaborts(const siginfo_t *); /* of SIGABRT; preempt.c */
+
 #endif

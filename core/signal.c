@@ -244,6 +244,17 @@ runinplace(int sig, siginfo_t *info, struct ucontextk *uc)
 	((void (*)(int, siginfo_t *, void *))(void (*)(void))ka.handler)(sig, info, uc);
 }
 
+/* The program's handler runs on mp's thread, on which there is no G, whatever descriptor is in force. */
+static void
+runonm(struct m *mp, int sig, siginfo_t *info, struct ucontextk *uc)
+{
+	uintptr_t fs = getfsbase();
+
+	setfsbase(mp->fsbase);
+	runinplace(sig, info, uc);
+	setfsbase(fs);
+}
+
 /* Has it been sent to this very thread? The kernel does so to who writes to a broken pipe; it says SI_USER then. */
 static bool
 threaddirected(int sig, const siginfo_t *info)
@@ -295,6 +306,7 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 {
 	struct ucontextk *uc = ucv;
 	struct g *gp = getg(), *to;
+	struct m *mp;
 
 	if(sig == options.dumpsig){
 		fetch_or(&sched.sigwake, SIGWAKE_DUMP);
@@ -303,6 +315,10 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 	}
 	if(gp == NULL && tls_m == NULL){
 		runinplace(sig, info, uc);
+		return;
+	}
+	if(sig == SIGABRT && (mp = setxidaborts(info)) != NULL){
+		runonm(mp, sig, info, uc);
 		return;
 	}
 	if(info->si_code > 0 && (SIGBIT(sig) & SIGSYNC)){
