@@ -6,13 +6,14 @@
 #include "prog.h"
 
 #include <aio.h>
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <stdlib.h>
+#include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/swap.h>
 #include <termios.h>
 
 enum { WAITERS = 12 };
@@ -117,13 +118,98 @@ files(void *arg)
 	return NULL;
 }
 
-/* The names that libraries of old use, as they find them: at run time. */
+/* The names that libraries of old use, imported as they do: with the first version. */
+#ifdef __x86_64__
+#define OLD(name) __asm__(".symver " #name "," #name "@GLIBC_2.2.5")
+#else
+#define OLD(name)
+#endif
+extern int __sched_getscheduler(pid_t);
+extern int __pthread_mutex_lock(pthread_mutex_t *), __pthread_mutex_unlock(pthread_mutex_t *);
+extern int __pthread_mutex_trylock(pthread_mutex_t *), __pthread_once(pthread_once_t *, void (*)(void));
+extern int __pthread_rwlock_wrlock(pthread_rwlock_t *), __pthread_rwlock_unlock(pthread_rwlock_t *);
+extern int __pthread_rwlock_rdlock(pthread_rwlock_t *);
+OLD(__sched_getscheduler);
+OLD(__pthread_mutex_lock);
+OLD(__pthread_mutex_unlock);
+OLD(__pthread_mutex_trylock);
+OLD(__pthread_once);
+OLD(__pthread_rwlock_wrlock);
+OLD(__pthread_rwlock_unlock);
+OLD(__pthread_rwlock_rdlock);
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
+static long counted, inside;
+
+/* Old and new names of the same locks exclude each other. */
+static void *
+counter(void *arg)
+{
+	int old = arg != NULL;
+
+	for(int i = 0; i < 2000; i++){
+		CHECK((old ? __pthread_mutex_lock(&mutex) : pthread_mutex_lock(&mutex)) == 0);
+		CHECK(inside++ == 0);
+		counted++;
+		if(i % 16 == 0)
+			sched_yield();
+		inside--;
+		CHECK((old ? __pthread_mutex_unlock(&mutex) : pthread_mutex_unlock(&mutex)) == 0);
+		CHECK((old ? __pthread_rwlock_wrlock(&rwlock) : pthread_rwlock_wrlock(&rwlock)) == 0);
+		counted++;
+		CHECK((old ? __pthread_rwlock_unlock(&rwlock) : pthread_rwlock_unlock(&rwlock)) == 0);
+	}
+	return NULL;
+}
+
+static int initialised;
+
+static void
+initialise(void)
+{
+	initialised++;
+}
+
 static void
 oldnames(void)
 {
-	int (*getsched)(pid_t) = (int (*)(pid_t))dlsym(RTLD_DEFAULT, "__sched_getscheduler");
+	pthread_once_t control = PTHREAD_ONCE_INIT;
+	pthread_t th[6];
 
-	CHECK(getsched != NULL && getsched(0) == SCHED_OTHER);
+	CHECK(__sched_getscheduler(0) == SCHED_OTHER);
+	CHECK(__pthread_mutex_trylock(&mutex) == 0 && __pthread_mutex_trylock(&mutex) == EBUSY);
+	CHECK(__pthread_mutex_unlock(&mutex) == 0);
+	CHECK(__pthread_rwlock_rdlock(&rwlock) == 0 && __pthread_rwlock_rdlock(&rwlock) == 0);
+	CHECK(__pthread_rwlock_unlock(&rwlock) == 0 && __pthread_rwlock_unlock(&rwlock) == 0);
+	CHECK(__pthread_once(&control, initialise) == 0 && __pthread_once(&control, initialise) == 0 && initialised == 1);
+	for(long i = 0; i < 6; i++)
+		CHECK(pthread_create(&th[i], NULL, counter, (void *)(i % 2)) == 0);
+	for(int i = 0; i < 6; i++)
+		CHECK(pthread_join(th[i], NULL) == 0);
+	printf("counted\n");
+}
+
+/* Calls that few may make, with what is refused to everybody. */
+static void
+administration(void)
+{
+	struct file_handle *h = calloc(1, sizeof *h + MAX_HANDLE_SZ);
+	struct statfs64 fs;
+	struct statvfs64 vfs;
+	int old;
+
+	CHECK(mount("none", "/block_more", "no such type", 0, NULL) == -1);
+	CHECK(swapon("/block_more", 0) == -1 && swapoff("/block_more") == -1);
+	CHECK(klogctl(99, NULL, 0) == -1);
+	CHECK(open_by_handle_at(-1, h, O_RDONLY) == -1);
+	CHECK(readahead(-1, 0, 1) == -1 && errno == EBADF);
+	CHECK(tcsendbreak(-1, 0) == -1 && errno == EBADF);
+	CHECK(pthread_mutex_setprioceiling(&mutex, 1, &old) == EINVAL);
+	CHECK(statfs64("/", &fs) == 0 && fstatfs64(-1, &fs) == -1 && errno == EBADF);
+	CHECK(statvfs64("/", &vfs) == 0 && fstatvfs64(-1, &vfs) == -1 && errno == EBADF);
+	CHECK(truncate64("/block_more", 0) == -1 && errno == ENOENT);
+	free(h);
 }
 
 static void
@@ -174,6 +260,7 @@ main(void)
 	sync();
 	terminal();
 	oldnames();
+	administration();
 	printf("done\n");
 	return 0;
 }
