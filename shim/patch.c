@@ -26,7 +26,7 @@
  */
 #include <string.h>
 
-#include "libc.h"
+#include "fd.h"
 #include "patch.h"
 #include "textpatch.h"
 
@@ -44,6 +44,24 @@
 #include "patch.def"
 #undef PATCH
 
+/*
+ * libc closes streams' and other descriptors of its own by a function that is no cancellation point. What is known of the
+ * number ends with it. Of that only two kinds are taken on trust where they are wrong: those with which a call goes to the
+ * kernel at once and would block there, in a pipe of popen's, say, where a file has been.
+ */
+static int closeoriginal(int fd);
+
+static int
+closequietly(int fd)
+{
+	struct polldesc *pd = pollfind(fd);
+	int k = pd != NULL ? load_relaxed(&pd->kind) : Kunknown;
+
+	if(k == Kfile || k == Kblock)
+		fdsetkind(pd, Kunknown);
+	return closeoriginal(fd);
+}
+
 /* ---- what to patch ---- */
 
 static struct textpatch patches[] = {
@@ -52,11 +70,18 @@ static struct textpatch patches[] = {
 #undef PATCH
 	{.name = "__lll_lock_wait_private", .to = (const void *)lllwait, .nr = SYS_futex},
 	{.name = "__lll_lock_wake_private", .to = (const void *)lllwake, .nr = SYS_futex},
+	{.name = "__close_nocancel", .to = (const void *)closequietly, .nr = SYS_close},
 };
 
-enum { NLLL = 2, NPATCH = nelem(patches), NCALLS = NPATCH - NLLL };
+enum { NPATCH = nelem(patches), NCALLS = NPATCH - 3, LLLWAIT = NCALLS, LLLWAKE, CLOSE };
 
-/* By which pointer heddle calls each; the locks' functions it does not. */
+static int
+closeoriginal(int fd)
+{
+	return ((int (*)(int))patches[CLOSE].orig)(fd);
+}
+
+/* By which pointer heddle calls each; the last ones it does not call. */
 static void **const pointers[NCALLS] = {
 #define PATCH(ret, name, params, args, nr) (void **)&libc.name,
 #include "patch.def"
@@ -67,7 +92,7 @@ static void **const pointers[NCALLS] = {
 static const struct {
 	uint8_t code[10];
 	size_t n;
-} lockcode[NLLL] = {
+} lockcode[2] = {
 	{{0xb8, 2, 0, 0, 0, 0x87, 0x07, 0x85, 0xc0}, 9},       /* mov $2, %eax; xchg %eax, (%rdi); test %eax, %eax */
 	{{0xba, 1, 0, 0, 0, 0xbe, 0x81, 0, 0, 0}, 10},         /* mov $1, %edx; mov $FUTEX_WAKE | FUTEX_PRIVATE_FLAG, %esi */
 };
@@ -84,7 +109,9 @@ find(const struct dynsyms *d, struct textpatch *v)
 	v->size = s->st_size;
 	if(i < NCALLS)
 		return *pointers[i] == v->at ? NULL : "another library takes its place";
-	i -= NCALLS;
+	if(i == CLOSE)
+		return NULL;
+	i -= LLLWAIT;
 	return memmem(v->at, v->size, lockcode[i].code, lockcode[i].n) ? NULL : "not the code it should be";
 }
 
@@ -144,6 +171,6 @@ patchlibc(void)
 		setpointers();
 		done = textpatch(patches, NPATCH);
 	}
-	lllinit(patches[NCALLS].patched && patches[NCALLS + 1].patched, rt.datalo, rt.datahi);
+	lllinit(patches[LLLWAIT].patched && patches[LLLWAKE].patched, rt.datalo, rt.datahi);
 	report(done);
 }
