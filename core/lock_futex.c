@@ -28,6 +28,9 @@ futexsleep(uint32_t *addr, uint32_t val, int64_t deadline)
 {
 	struct timespec ts, *tsp = NULL;
 
+	stressat(ST_note);
+	if(stresschance(STRESS_SLOW, 8))
+		return stressrand() % 2 ? -EINTR : 0; /* as if by a signal, or a wake-up meant for what was here before */
 	if(deadline >= 0){
 		ts.tv_sec = deadline / NSEC;
 		ts.tv_nsec = deadline % NSEC;
@@ -44,8 +47,18 @@ futexwakeup(uint32_t *addr, int cnt)
 	rawsyscall(SYS_futex, addr, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, cnt);
 }
 
+uint8_t lightslow;
+
 void
-heavybarrier(void)
+lightbarrierslow(enum stresspoint at)
+{
+	stressat(at);
+	if(nomembarrier)
+		fence_seqcst();
+}
+
+static void
+barrier(void)
 {
 	if(nomembarrier)
 		fence_seqcst();
@@ -58,8 +71,17 @@ heavybarrier(void)
 }
 
 void
+heavybarrier(void)
+{
+	stressat(ST_beforebarrier);
+	barrier();
+	stressat(ST_afterbarrier);
+}
+
+void
 lockslow(struct mutex *l)
 {
+	stressat(ST_lockslow);
 	for(int i = 0; i < SPINS; i++){
 		for(int k = 0; k < PAUSES; k++)
 			cpurelax();
@@ -68,8 +90,10 @@ lockslow(struct mutex *l)
 	}
 	add_fetch(&l->sleepers, 1);
 	heavybarrier();
-	while(!cas(&l->key, 0, 1))
+	while(!cas(&l->key, 0, 1)){
+		stressat(ST_lockasleep);
 		futexsleep(&l->key, 1, NOTIME);
+	}
 	add_fetch(&l->sleepers, -1);
 }
 
@@ -92,6 +116,7 @@ notewakeup(struct note *n)
 {
 	if(xchg(&n->key, 1) != 0)
 		throw("notewakeup: double wakeup");
+	stressat(ST_note);
 	futexwakeup(&n->key, 1);
 }
 

@@ -202,6 +202,7 @@ throw(const char *msg)
 
 	rtprint(2, "heddle: fatal: %s (goroutine %lu, m %d, thread %ld)\n", msg, gp ? (unsigned long)gp->goid : 0UL,
 	    mp ? (int)mp->id : -1, tid);
+	stresssaid();
 	for(;;){
 		unsigned long none = 0;
 

@@ -25,10 +25,13 @@ static struct m *mfree; /* sched.lock; their threads have ended or touch them no
 static struct m *
 mget(void)
 {
-	struct m *mp = sched.midle;
+	struct m **at = &sched.midle, *mp;
 
+	while(*at != NULL && (*at)->schedlink != NULL && stresschance(STRESS_MOVE, 2))
+		at = &(*at)->schedlink;
+	mp = *at;
 	if(mp != NULL){
-		sched.midle = mp->schedlink;
+		*at = mp->schedlink;
 		sched.nmidle--;
 	}
 	return mp;
@@ -228,6 +231,7 @@ startm(struct p *pp, bool spinning)
 		}
 	}
 	unlock(&sched.lock);
+	stressat(ST_startm);
 	mp->nextp = pp;
 	mp->spinning = spinning;
 	if(!fresh){
@@ -312,7 +316,7 @@ stopm(struct m *mp)
 	lock(&sched.lock);
 	mput(mp);
 	unlock(&sched.lock);
-	midles(mp);
+	stressat(ST_stopm);
 	while(!notesleep(&mp->park, until, true)){
 		if(load_acquire(&sched.sigwake)){
 			struct p *pp = NULL;
@@ -357,6 +361,7 @@ handoffp(struct p *pp)
 {
 	int64_t when;
 
+	stressat(ST_handoffp);
 	if(!runqempty(pp) || load_relaxed(&sched.runq.l.n) != 0){
 		startm(pp, false);
 		return;

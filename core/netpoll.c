@@ -321,6 +321,7 @@ pollpark(struct g *gp, struct polldesc *pd, enum pollmode mode, uint32_t seq, en
 {
 	int r;
 
+	stressat(ST_pollpark);
 	lock(&pd->lock);
 	if((mode == POLLMODE_R ? pd->rseq : pd->wseq) != seq){
 		unlock(&pd->lock);

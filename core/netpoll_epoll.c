@@ -166,6 +166,7 @@ netpollctl(struct polldesc *pd, bool verify)
 	int ep = netpollinit(), op = verify ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	long r;
 
+	stressat(ST_pollregister);
 	if(ep < 0)
 		return -ENOSYS;
 	if(unlikely(netpollowns(pd->fd)))
@@ -204,21 +205,22 @@ static long
 epollwait(int ep, struct epoll_event *ev, int64_t delay)
 {
 	struct timespec ts;
+	int n = stresschance(STRESS_SLOW, 2) ? 1 : NEVENTS;
 	int64_t ms;
 	long r;
 
 	if(delay <= 0)
-		return rawsyscall(SYS_epoll_wait, ep, ev, NEVENTS, delay < 0 ? -1 : 0);
+		return rawsyscall(SYS_epoll_wait, ep, ev, n, delay < 0 ? -1 : 0);
 	if(!load_relaxed(&nopwait2)){
 		ts.tv_sec = delay / NSEC;
 		ts.tv_nsec = delay % NSEC;
-		r = rawsyscall(SYS_epoll_pwait2, ep, ev, NEVENTS, &ts, NULL, 0);
+		r = rawsyscall(SYS_epoll_pwait2, ep, ev, n, &ts, NULL, 0);
 		if(r != -ENOSYS && r != -EPERM)
 			return r;
 		store_relaxed(&nopwait2, true);
 	}
 	ms = (delay + MSEC - 1) / MSEC;
-	return rawsyscall(SYS_epoll_wait, ep, ev, NEVENTS, ms < INT32_MAX ? ms : INT32_MAX);
+	return rawsyscall(SYS_epoll_wait, ep, ev, n, ms < INT32_MAX ? ms : INT32_MAX);
 }
 
 static void
@@ -294,6 +296,16 @@ lost(int ep, struct wakes *l)
 	}
 }
 
+/* Stress: a descriptor seems ready that need not be, as when another thread has read what came. */
+static void
+falseedge(struct wakes *l)
+{
+	struct polldesc *pd = pollfind((int)(stressrand() % 64));
+
+	if(pd != NULL)
+		netpollready(pd, load_relaxed(&pd->gen), EPOLLIN | EPOLLOUT, l);
+}
+
 struct glist
 netpoll(int64_t delay)
 {
@@ -307,6 +319,9 @@ netpoll(int64_t delay)
 		return l.l;
 	}
 	n = epollwait(ep, ev, delay);
+	stressat(ST_pollevents);
+	if(stresschance(STRESS_SLOW, 4))
+		falseedge(&l);
 	if(unlikely(n == -EBADF || n == -EINVAL) && ep == load_acquire(&epfd))
 		lost(ep, &l);
 	for(long i = 0; i < n + 2 * AHEAD; i++){
@@ -324,6 +339,7 @@ netpoll(int64_t delay)
 void
 netpollbreak(void)
 {
+	stressat(ST_pollbreak);
 	if(cas(&wakesig, 0, 1))
 		signalbreak(load_acquire(&breakfd));
 }

@@ -12,7 +12,7 @@ struct options options = {.deadlock = DEADLOCK_REPORT, .preempt = 1, .guard = 1,
 /* HEDDLE's value, cut in place at its commas: the strings in options point here. */
 static char text[4096];
 
-enum kind { FLAG, BOOL, INT, STRING, ENUM, SIGNAL };
+enum kind { FLAG, BOOL, INT, STRING, ENUM, SIGNAL, STRESS };
 
 static const struct option {
 	const char *name;
@@ -101,6 +101,53 @@ word(const char *s, const char *help, int *v)
 	return false;
 }
 
+/* One word of stress=. */
+static bool
+stressword(const char *s, struct stressoption *o)
+{
+	static const struct {
+		const char *word;
+		uint32_t kind;
+	} kinds[] = {{"preempt", STRESS_PREEMPT}, {"move", STRESS_MOVE}, {"delay", STRESS_DELAY}, {"slow", STRESS_SLOW}};
+	int n;
+
+	for(size_t i = 0; i < nelem(kinds); i++)
+		if(same(s, kinds[i].word)){
+			o->kinds |= kinds[i].kind;
+			return true;
+		}
+	if(s[0] == 's' && s[1] == 'e' && s[2] == 'e' && s[3] == 'd' && s[4] == ':')
+		s += 5;
+	if(!number(s, 0, INT_MAX, &n))
+		return false;
+	o->seed = (uint32_t)n;
+	return true;
+}
+
+/* The words are copied, as what is wrong is to be named whole. */
+static bool
+stresswords(const char *s, struct stressoption *out)
+{
+	struct stressoption o = {0};
+	char w[16];
+	size_t n;
+
+	do{
+		for(n = 0; *s && *s != '+'; s++){
+			if(n == sizeof w - 1)
+				return false;
+			w[n++] = *s;
+		}
+		w[n] = 0;
+		if(!stressword(w, &o))
+			return false;
+	}while(*s++ == '+');
+	if(o.kinds == 0)
+		o.kinds = STRESS_ALL;
+	*out = o;
+	return true;
+}
+
 static bool
 set(const struct option *o, char *value)
 {
@@ -116,6 +163,8 @@ set(const struct option *o, char *value)
 		return value != NULL && number(value, 0, INT_MAX, o->value);
 	case SIGNAL:
 		return value != NULL && signalno(value, o->value);
+	case STRESS:
+		return value != NULL && stresswords(value, o->value);
 	case ENUM:
 		return value != NULL && word(value, o->help, o->value);
 	case STRING:
@@ -135,6 +184,7 @@ want(enum kind kind)
 	case BOOL: return "takes 0 or 1";
 	case INT: return "takes a number from 0";
 	case ENUM: return "takes report, abort or off";
+	case STRESS: return "takes a seed, or seed:N, preempt, move, delay, slow joined by +";
 	case SIGNAL: return "takes a signal's name or number";
 	default: return "needs a value";
 	}

@@ -21,6 +21,7 @@ procinit(int n)
 			throw("procinit: out of memory");
 		pp->id = i;
 		pp->status = Pidle;
+		pp->runqcap = stressing & STRESS_SLOW ? 2 + stressrand() % 6 : RUNQSIZE;
 		allp[i] = pp;
 		pidleput(pp);
 	}
@@ -65,10 +66,13 @@ pidleput(struct p *pp)
 struct p *
 pidleget(void)
 {
-	struct p *pp = sched.pidle;
+	struct p **at = &sched.pidle, *pp;
 
+	while(*at != NULL && (*at)->link != NULL && stresschance(STRESS_MOVE, 2))
+		at = &(*at)->link;
+	pp = *at;
 	if(pp != NULL){
-		sched.pidle = pp->link;
+		*at = pp->link;
 		store_release(&sched.npidle, sched.npidle - 1);
 		if(unlikely(load_relaxed(&sched.sysmonwait) == SYSMON_DEEP))
 			sysmonwake();

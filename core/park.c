@@ -134,6 +134,14 @@ setparked(struct g *gp, uint64_t w)
 	return true;
 }
 
+/* Is an interruptible wait to end at once? Under stress also for nothing, as when another G took the signal. */
+static noinline bool
+attnparked(struct g *gp)
+{
+	stressat(ST_parked);
+	return (load_relaxed(&gp->attn) & (ATTN_SIGNAL | ATTN_CANCEL)) || stresschance(STRESS_SLOW, 16);
+}
+
 /* On g0: the G's stack is saved; make it claimable, or run it on if it has been claimed. */
 static struct g *
 park0(struct g *gp)
@@ -148,7 +156,7 @@ park0(struct g *gp)
 	if((w & WSTATE) != Wprep || !setparked(gp, w))
 		return execute(mp, gp, true);
 	/* from here on gp may run elsewhere; only attn, which is type-stable, is looked at */
-	if(intr && unlikely(load_relaxed(&gp->attn) & (ATTN_SIGNAL | ATTN_CANCEL)) &&
+	if(intr && unlikely(load_relaxed(&gp->attn) & (ATTN_SIGNAL | ATTN_CANCEL | ATTN_SLOW)) && attnparked(gp) &&
 	   claim(gp, w >> WSEQSHIFT, WAKE_SIGNAL) == 2)
 		return execute(mp, gp, true);
 	return schedule(mp);
@@ -228,16 +236,32 @@ parknointr(struct g *gp, enum waitreason wr, const void *obj, int64_t deadline)
 	return parkon(gp, wr, obj, deadline, true);
 }
 
+/* True if gp has been made runnable here: a foreign thread, or by chance without runnext. */
+static noinline bool
+readyslow(struct g *gp)
+{
+	struct glist l = {0};
+
+	stressat(ST_ready);
+	if(gp->flags & GF_FOREIGN){
+		futexwakeup((uint32_t *)&gp->wakeword, 1);
+		return true;
+	}
+	if(!stresschance(STRESS_SLOW, 2))
+		return false;
+	glistpush(&l, gp);
+	injectglist(&l);
+	return true;
+}
+
 void
 ready(struct g *gp)
 {
 	struct m *mp = getm();
 	struct glist l = {0};
 
-	if(unlikely(gp->flags & GF_FOREIGN)){
-		futexwakeup((uint32_t *)&gp->wakeword, 1);
+	if(unlikely(load_relaxed(&gp->attn) & ATTN_SLOW) && readyslow(gp))
 		return;
-	}
 	if(likely(mp != NULL && mp->p != NULL)){
 		gp->status = Grunnable;
 		runqput(mp->p, gp, true);

@@ -208,6 +208,7 @@ pollclosing(struct polldesc *pd)
 	use = pd->use;
 	unlock(&pd->lock);
 	wakeup(&l);
+	stressat(ST_pollclosing);
 	if(k != NULL)
 		keepdone(k);
 	return use;

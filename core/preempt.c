@@ -87,6 +87,7 @@ preemptask(struct m *mp, struct g *gp)
 {
 	if(!options.preempt || !cas(&mp->signalpending, KICK_NONE, KICK_ASKED))
 		return;
+	stressat(ST_kick);
 	if(!nomembarrier)
 		rawsyscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 	if(load_acquire(&gp->insyscall) || load_acquire(&mp->curg) != gp)
@@ -382,6 +383,8 @@ rtexitslow(struct g *gp)
 	if(gp->flags & GF_FOREIGN)
 		return;
 	e = errno;
+	if(load_relaxed(&gp->attn) & ATTN_SLOW)
+		stressexit(gp);
 	while((a = load_relaxed(&gp->attn)) & (ATTN_PREEMPT | ATTN_SIGNAL | ATTN_LOCK)){
 		rtenter(gp);
 		if(a & ATTN_LOCK){

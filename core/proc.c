@@ -257,6 +257,13 @@ newproc(struct g *gp)
 	ready(gp);
 }
 
+void
+gstress(struct g *gp)
+{
+	if(unlikely(stressing))
+		gp->attn |= ATTN_SLOW;
+}
+
 static struct g *
 goexit0(struct g *gp)
 {
@@ -272,6 +279,7 @@ goexit0(struct g *gp)
 		gp->lockedm = NULL;
 		gp->nlocked = 0;
 	}
+	stressat(ST_goexit);
 	fn(gp);
 	if(unlikely(mp->dirty))
 		mretire(mp);
@@ -323,6 +331,7 @@ getgforeign(void)
 
 	if(gp == NULL && (gp = galloc()) != NULL){
 		gp->flags = GF_FOREIGN;
+		gp->attn = ATTN_SLOW;
 		gp->status = Grunning;
 		gp->goid = fetch_add(&sched.goidgen, 1) + 1;
 		gp->tid = (uint32_t)rawsyscall(SYS_gettid);
@@ -404,11 +413,14 @@ rtinit(const struct hostops *ops)
 	sched.lastpoll = nanotime();
 	if(rawsyscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0)
 		nomembarrier = true;
+	stressinit();
+	lightslow = nomembarrier || stressing & STRESS_DELAY;
 	procinit(n);
 	semainit();
 	if((mp = initm0()) == NULL || (gp = galloc()) == NULL)
 		return ENOMEM;
 	gp->flags = GF_MAIN;
+	gstress(gp);
 	gp->fsbase = getfsbase();
 	gp->status = Grunning;
 	gp->goid = newgoid();
@@ -439,4 +451,5 @@ procfork(void)
 	persistent = (__typeof__(persistent)){0};
 	allgs = maing = tls_foreign = NULL;
 	nomembarrier = false;
+	lightslow = 0;
 }

@@ -87,7 +87,7 @@ runqput(struct p *pp, struct g *gp, bool next)
 	do{
 		h = load_acquire(&pp->runqhead); /* pairs with the CASes of consumers */
 		t = pp->runqtail;
-		if(t - h < RUNQSIZE){
+		if(t - h < pp->runqcap){
 			store_relaxed(slot(pp, t), gp);
 			store_release(&pp->runqtail, t + 1); /* pairs with load_acquire in runqgrab */
 			return;
@@ -102,7 +102,7 @@ runqputbatch(struct p *pp, struct glist *l)
 	uint32_t h = load_acquire(&pp->runqhead), t = pp->runqtail;
 	struct g *gp;
 
-	while(t - h < RUNQSIZE && (gp = glistpop(l)) != NULL)
+	while(t - h < pp->runqcap && (gp = glistpop(l)) != NULL)
 		store_relaxed(slot(pp, t++), gp);
 	store_release(&pp->runqtail, t);
 	if(l->head == NULL)
@@ -254,7 +254,7 @@ globrunqget(struct p *pp, int max)
 	if(n == 0)
 		return NULL;
 	gp = gqget(&sched.runq);
-	while(--n > 0 && pp->runqtail - load_acquire(&pp->runqhead) < RUNQSIZE){
+	while(--n > 0 && pp->runqtail - load_acquire(&pp->runqhead) < pp->runqcap){
 		store_relaxed(slot(pp, pp->runqtail), gqget(&sched.runq));
 		store_release(&pp->runqtail, pp->runqtail + 1);
 	}

@@ -31,6 +31,7 @@
 
 #include "atomic.h"
 #include "os.h"
+#include "stress.h"
 
 #define nelem(a)     (sizeof(a) / sizeof((a)[0]))
 #define CACHELINE    64
@@ -66,6 +67,16 @@ void unlockslow(struct mutex *);
 /* heavybarrier is a full barrier on every running thread of the process: the dear half of the protocols in
  * which the other half is a compiler barrier. */
 void heavybarrier(void);
+/* lightbarrier is the other half: it keeps the compiler from moving anything, and costs a look at lightslow. */
+extern uint8_t lightslow; /* not 0: membarrier(2) is refused, so that both halves have to fence, or there is stress */
+void lightbarrierslow(enum stresspoint);
+static inline void
+lightbarrier(enum stresspoint at)
+{
+	compiler_barrier();
+	if(unlikely(load_relaxed(&lightslow)))
+		lightbarrierslow(at);
+}
 
 static inline void
 lock(struct mutex *l)
@@ -74,15 +85,13 @@ lock(struct mutex *l)
 		lockslow(l);
 }
 
-extern bool nomembarrier; /* membarrier(2) is refused: the asymmetric protocols fence on both sides */
+extern bool nomembarrier; /* membarrier(2) is refused */
 
 static inline void
 unlock(struct mutex *l)
 {
 	store_release(&l->key, 0);
-	compiler_barrier(); /* pairs with membarrier in lockslow */
-	if(unlikely(nomembarrier))
-		fence_seqcst();
+	lightbarrier(ST_unlock); /* pairs with heavybarrier in lockslow */
 	if(unlikely(load_relaxed(&l->sleepers) != 0))
 		unlockslow(l);
 }
@@ -167,6 +176,8 @@ enum { /* bits of g.attn, looked at by rtexit(); set by attnset() by who then lo
 	ATTN_SIGNAL = 2,  /* a signal is to be delivered to this G */
 	ATTN_CANCEL = 4,
 	ATTN_LOCK = 8,    /* its name says that it is to lock itself to its M */
+	ATTN_SLOW = 16,   /* always set: a foreign thread, or there is stress */
+	ATTN_IDLE = ATTN_PREEMPT | ATTN_SLOW, /* those that end no wait */
 };
 
 enum { RETAKE_NO = 0, RETAKE_ASKED = 1, RETAKE_TAKEN = 2, RETAKE_SLEEP = 3 };
@@ -333,6 +344,8 @@ struct m {
 	uint32_t id;
 	int32_t tid;         /* the kernel's */
 	uint64_t fastrand;
+	uint64_t stress;     /* stress.c: its place in the sequence of decisions */
+	uint8_t stressedat;  /* enum stresspoint of its last delay */
 	uint64_t sigmask;    /* what the kernel has for this thread; the M writes, see sigmask.c */
 	uint32_t signalpending; /* atomic: KICK_*; preempt.c */
 	int32_t sigreraise;  /* signal that its G is sending to it in sigdeliver, 0 none; only that G */
@@ -364,6 +377,7 @@ struct p {
 	uint32_t runqhead cachealigned; /* atomic: owner and thieves */
 	uint32_t runqtail;              /* atomic: owner writes */
 	struct g *runnext;              /* atomic: the owner sets non-NULL, thieves may take */
+	uint32_t runqcap;               /* RUNQSIZE, or less under stress; fixed */
 	struct g *runq[RUNQSIZE];       /* relaxed atomic slots */
 
 	struct mutex timerslock cachealigned;
@@ -474,9 +488,7 @@ static inline void
 rtenter(struct g *gp)
 {
 	gp->locks++;
-	compiler_barrier(); /* pairs with membarrier in sysmon.c retake */
-	if(unlikely(nomembarrier))
-		fence_seqcst();
+	lightbarrier(ST_rtenter); /* pairs with heavybarrier in sysmon.c take */
 	if(unlikely(load_relaxed(&gp->retake) != RETAKE_NO))
 		rtenterslow(gp);
 }
@@ -548,6 +560,7 @@ void gopreempt(void);                       /* yield to everybody */
 void sleepuntil(struct g *gp, int64_t when); /* park on a timer, not interruptible */
 /* newproc makes a new G (locks == 1, laid out by ginitstack) runnable. Any thread in runtime mode or foreign. */
 void newproc(struct g *gp);
+void gstress(struct g *gp); /* marks a new G, whose attn is set, under stress */
 /* glive adds d to the count of Gs and returns it. newproc counts a G in; who calls goexit counts it out before. */
 int32_t glive(int32_t d);
 /* goexit leaves gp for good; fn(gp) runs on g0, when gp's stack is no longer in use, then schedule(). */
@@ -730,12 +743,17 @@ void rtfork(void);
 /* ---- options.c, log.c, trace.c, dump.c ---- */
 enum { DEADLOCK_OFF, DEADLOCK_REPORT, DEADLOCK_ABORT };
 
+struct stressoption {
+	uint32_t kinds, seed; /* STRESS_*; 0: a seed by chance */
+};
+
 struct options {
 	int schedtrace;  /* ms between lines; 0 off */
 	int scheddetail;
 	int deadlock;    /* DEADLOCK_* */
 	int preempt, guard, patch, off;
 	int dumpsig;     /* signal number, 0 none */
+	struct stressoption stress;
 	const char *lock; /* name of threads to lock to an M, "" none */
 	const char *log; /* file, "" for standard error */
 	int maxprocs;    /* HEDDLE_MAXPROCS, 0 unset */

@@ -106,6 +106,7 @@ wakep(void)
 	fence_seqcst(); /* G published before nmspinning is read: pairs with the one in findrunnable */
 	if(load_relaxed(&sched.nmspinning) != 0)
 		return;
+	stressat(ST_wakep);
 	if(load_relaxed(&sched.npidle) == 0){
 		if(!load_relaxed(&sched.needspinning))
 			store_relaxed(&sched.needspinning, 1);
@@ -354,11 +355,13 @@ blockinpoll(struct m *mp, int64_t polluntil, bool wasspinning, struct g **gp)
 	}
 	store_release(&sched.polluntil, polluntil);
 	fence_seqcst(); /* pairs with the one in wakenetpoller */
+	stressat(ST_poller);
 	if(polluntil != 0 && (delay = polluntil - nanotime()) < 0)
 		delay = 0;
 	else
 		midles(mp);
 	l = pollexactly(mp, delay);
+	stressat(ST_polled);
 	store_release(&sched.polluntil, 0);
 	store_release(&sched.lastpoll, nanotime());
 	lock(&sched.lock);
@@ -408,6 +411,11 @@ top:
 	polluntil = checktimers(pp, 0, &ran);
 	if(pp->schedtick - pp->fairtick >= FAIRTICK){
 		pp->fairtick = pp->schedtick;
+		if(unlikely(stressing)){
+			if(stressschedule(mp))
+				goto top;
+			pp->fairtick -= FAIRTICK; /* the next time, too */
+		}
 		pollfair(pp);
 		if(load_relaxed(&sched.runq.l.n) != 0){
 			lock(&sched.lock);
@@ -455,6 +463,7 @@ top:
 	}
 	pidleput(releasep(mp));
 	unlock(&sched.lock);
+	stressat(ST_idlep);
 
 	wasspinning = mp->spinning;
 	if(wasspinning){
@@ -462,6 +471,7 @@ top:
 		add_fetch(&sched.nmspinning, -1); /* full barrier: pairs with the fence in wakep */
 	}else
 		fence_seqcst();
+	stressat(ST_notspinning);
 	if(wasspinning && (pp = recheckrunqs()) != NULL){
 		acquirep(mp, pp);
 		becomespinning(mp);

@@ -24,7 +24,7 @@ static int32_t nothers; /* otherslock */
 void
 semainit(void)
 {
-	store_relaxed(&semasolo, gomaxprocs == 1 && !nomembarrier);
+	store_relaxed(&semasolo, gomaxprocs == 1 && !nomembarrier && !stresschance(STRESS_SLOW, 2));
 }
 
 void
@@ -273,6 +273,7 @@ semahold(struct semawait *w)
 {
 	struct semaroot *root;
 
+	stressat(ST_semacancel);
 	for(;;){
 		root = load_acquire(&w->root); /* pairs with the store in semadequeue */
 		if(root == NULL)

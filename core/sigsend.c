@@ -42,6 +42,7 @@ kick(struct g *gp)
 	struct m *mp;
 
 	attnset(gp, ATTN_SIGNAL); /* pairs with park0 */
+	stressat(ST_attn);
 	if(gp == getg())
 		return;
 	w = load_acquire(&gp->wakeword);

@@ -21,7 +21,7 @@ waitkernel(struct g *gp, uint64_t set, siginfo_t *info, const struct timespec *t
 
 	rawsyscall(SYS_rt_sigprocmask, SIG_BLOCK, &kick, NULL, 8);
 	/* the queue again, too: whoever delivered signals on the way here has taken the flag down and left those of set */
-	if(!(load_acquire(&gp->attn) & ~(uint32_t)ATTN_PREEMPT) && !sigwaits(gp, set))
+	if(!(load_acquire(&gp->attn) & ~(uint32_t)ATTN_IDLE) && !sigwaits(gp, set))
 		r = (int)rawsyscall(SYS_rt_sigtimedwait, &both, info, timeout, 8);
 	if(r == SIGCANCELNO){
 		/* a handler may have moved the G: of two threads one has got it, and to be kicked in vain does no harm */

@@ -25,6 +25,7 @@ waitasked(struct g *gp)
 {
 	uint32_t r;
 
+	stressat(ST_waitasked);
 	for(int i = 0; i < 100; i++){
 		if((r = load_acquire(&gp->retake)) != RETAKE_ASKED)
 			break;
@@ -68,7 +69,8 @@ reacquirep(struct g *gp)
 	struct m *mp = gp->m;
 	struct p *pp;
 
-	if(load_relaxed(&sched.npidle) != 0){
+	stressat(ST_exitsyscall);
+	if(load_relaxed(&sched.npidle) != 0 && !stresschance(STRESS_MOVE, 2)){
 		lock(&sched.lock);
 		pp = pidleget();
 		unlock(&sched.lock);
@@ -92,6 +94,37 @@ rtenterslow(struct g *gp)
 	reacquirep(gp);
 }
 
+/* The P goes now. Runtime mode; who calls goes on to user mode at once. */
+static void
+giveup(struct g *gp)
+{
+	struct p *pp = releasep(gp->m);
+
+	store_relaxed(&gp->retake, RETAKE_TAKEN);
+	handoffp(pp);
+}
+
+/*
+ * gp is about to make its call, but a signal for it has come, or there is stress. Handlers run before the call
+ * blocks: a kick that found runtime mode is over. By then gp may have its P again, and be on another M, to which a kick is on its
+ * way that was meant for another G: the call must not end with EINTR for that. User mode.
+ */
+static noinline void
+entersyscallslow(struct g *gp)
+{
+	do{
+		if(load_relaxed(&gp->attn) & ATTN_SIGNAL)
+			rtexitslow(gp);
+		rtenter(gp);
+		if(load_relaxed(&gp->m->signalpending))
+			kickwait(gp->m);
+		if(gp->insyscall == 2 || stresschance(STRESS_SLOW, 2))
+			giveup(gp);
+		leaveruntime(gp);
+	}while(load_relaxed(&gp->attn) & ATTN_SIGNAL);
+	stressat(ST_entersyscall);
+}
+
 void
 entersyscall(struct g *gp)
 {
@@ -105,8 +138,8 @@ entersyscall(struct g *gp)
 	compiler_barrier();
 	gp->locks--; /* from here on the P may go */
 	compiler_barrier();
-	if(unlikely(load_relaxed(&gp->attn) & ATTN_SIGNAL))
-		rtexitslow(gp); /* before the call blocks: a kick that found runtime mode is over */
+	if(unlikely(load_relaxed(&gp->attn) & (ATTN_SIGNAL | ATTN_SLOW)))
+		entersyscallslow(gp);
 }
 
 void
@@ -151,6 +184,7 @@ blockrelease(void)
 	struct blockwait *w = NULL;
 	struct g *gp = NULL;
 
+	stressat(ST_blockqueue);
 	lock(&sched.blocklock);
 	if(sched.nblocked <= sched.maxblocked && (w = blockhead) != NULL){
 		if((blockhead = w->next) == NULL)
@@ -174,8 +208,6 @@ handoffquiet(struct g *gp)
 void
 entersyscallblock(struct g *gp)
 {
-	struct p *pp;
-
 	if(unlikely(load_relaxed(&gp->attn) & ATTN_SIGNAL))
 		sigdeliver(gp); /* now, as its handler may leave for good */
 	blockacquire(gp);
@@ -184,16 +216,13 @@ entersyscallblock(struct g *gp)
 	compiler_barrier(); /* see preemptask */
 	if(unlikely(load_relaxed(&gp->m->signalpending)))
 		kickwait(gp->m);
-	if(ngs() > 1 || load_relaxed(&sched.runq.l.n) != 0 || !runqempty(gp->m->p)){
-		pp = releasep(gp->m);
-		store_relaxed(&gp->retake, RETAKE_TAKEN);
-		handoffp(pp);
-	}
+	if(ngs() > 1 || load_relaxed(&sched.runq.l.n) != 0 || !runqempty(gp->m->p))
+		giveup(gp);
 	compiler_barrier();
 	gp->locks--;
 	compiler_barrier();
-	if(unlikely(load_relaxed(&gp->attn) & ATTN_SIGNAL))
-		rtexitslow(gp);
+	if(unlikely(load_relaxed(&gp->attn) & (ATTN_SIGNAL | ATTN_SLOW)))
+		entersyscallslow(gp);
 }
 
 void

@@ -95,6 +95,8 @@ blocked(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 	uint32_t t = load_relaxed(&gp->syscalltick);
 	int64_t cpu;
 
+	if(stresschance(STRESS_SLOW, 2))
+		return true;
 	if(pp->sysg != gp || pp->syssystick != t){
 		pp->sysg = gp;
 		pp->syssystick = t;
@@ -128,6 +130,26 @@ slice(struct p *pp)
 	return s > MINSLICE ? s : MINSLICE;
 }
 
+/*
+ * Stress: its slice is over if it has used the CPU since the last round. Not if it has slept meanwhile: it may be about to do so
+ * again, in a call that we do not know, and the signal would end that with EINTR.
+ */
+static bool
+overdueatonce(struct p *pp, struct m *mp, struct g *gp, int64_t now)
+{
+	int64_t wall = now - pp->sysschedwhen, cpu = mcputime(mp), used = cpu - mp->cpulast;
+
+	pp->sysschedwhen = now;
+	mp->cpulast = cpu;
+	if(stressrand() % 16 == 0)
+		return true;
+	if(used >= wall / 2 && used <= wall && oncpu(mp)){
+		fetch_or(&gp->attn, ATTN_PREEMPT);
+		preemptask(mp, gp);
+	}
+	return false;
+}
+
 /* Running beyond its slice: asks it to yield; returns true if the P has to be taken instead. */
 static bool
 overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now)
@@ -135,6 +157,8 @@ overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 	uint32_t t = load_relaxed(&pp->schedtick);
 	int64_t ran = now - pp->sysschedwhen, max = slice(pp), cpu;
 
+	if(stresschance(STRESS_PREEMPT, 2))
+		return overdueatonce(pp, mp, gp, now);
 	if(pp->sysschedtick != t){
 		pp->sysschedtick = t;
 		pp->sysschedwhen = now;
@@ -205,7 +229,9 @@ take(struct cand *c, int n)
 
 	for(int i = 0; i < n; i++)
 		cas(&c[i].gp->retake, RETAKE_NO, RETAKE_ASKED); /* not if it has given its P away meanwhile */
+	stressat(ST_asked);
 	heavybarrier();
+	stressat(ST_taken);
 	for(int i = 0; i < n; i++){
 		struct p *pp = c[i].pp;
 		struct m *mp = c[i].mp;
@@ -374,6 +400,8 @@ sysmon(void *arg)
 	sigsysmonstart();
 	for(;;){
 		sigmasksysmon();
+		if(unlikely(stressing & STRESS_PREEMPT) && load_relaxed(&sched.npidle) != gomaxprocs)
+			idle = 0;
 		if(idle == 0)
 			delay = MINDELAY;
 		else if(idle > IDLEROUNDS && (delay *= 2) > MAXDELAY)

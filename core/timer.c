@@ -110,6 +110,7 @@ addtimer(struct timer *t)
 
 	if(t->when <= 0)
 		t->when = 1;
+	stressat(ST_addtimer);
 	lock(&pp->timerslock);
 	if(pp->ntimers == pp->captimers)
 		growheap(pp);
@@ -131,6 +132,7 @@ deltimer(struct timer *t)
 	struct p *pp = t->pp;
 	bool on;
 
+	stressat(ST_deltimer);
 	lock(&pp->timerslock);
 	on = t->idx >= 0;
 	if(on)
@@ -162,6 +164,7 @@ checktimers(struct p *pp, int64_t now, bool *ran)
 
 		removeat(pp, 0);
 		unlock(&pp->timerslock);
+		stressat(ST_firetimer);
 		wake(gp, seq, WAKE_TIMEOUT);
 		*ran = true;
 		lock(&pp->timerslock);

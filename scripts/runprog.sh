@@ -3,11 +3,13 @@
 #
 # runprog.sh: build and run the programs of tests/prog natively and under heddle.
 #
-#   scripts/runprog.sh [-j JOBS] [-p "1 2 4 8"] [-t SECONDS] [-r ROUNDS] [-n] [-k] [NAME...]
+#   scripts/runprog.sh [-j JOBS] [-p "1 2 4 8"] [-s "SEED..."] [-t SECONDS] [-r ROUNDS] [-n] [-k] [NAME...]
 #
 #   -j  programs at a time (2)          -p  values of HEDDLE_MAXPROCS to try
 #   -t  time limit of one run (30)      -r  run all of it so many times (1)
 #   -n  natively only                   -k  keep the outputs of runs that passed
+#   -s  under HEDDLE=stress=, once for each of these values (a seed, or what stress= takes; a later
+#       round adds its number to a seed)
 #
 # Each tests/prog/NAME.c, .cc or .rs is built once and run natively: that run is the
 # oracle. It must exit with 0, or 77 for "cannot run here". Then it is run under
@@ -36,11 +38,12 @@ BUILD=${BUILD:-build}
 case $BUILD in /*) ;; *) BUILD=$top/$BUILD ;; esac
 CC=${CC:-gcc}
 CXX=${CXX:-g++}
-jobs=2 procs="1 2 4 8" limit=30 rounds=1 native= keep= one=
-while getopts "j:p:t:r:nk1:" o; do
+jobs=2 procs="1 2 4 8" seeds= limit=30 rounds=1 native= keep= one=
+while getopts "j:p:s:t:r:nk1:" o; do
 	case $o in
 	j) jobs=$OPTARG ;;
 	p) procs=$OPTARG ;;
+	s) seeds=$OPTARG ;;
 	t) limit=$OPTARG ;;
 	r) rounds=$OPTARG ;;
 	n) native=1 ;;
@@ -155,6 +158,14 @@ native() {
 	return 1
 }
 
+# withstress STRESS VARS: the variables of a run under stress.
+withstress() {
+	case $2 in
+	*HEDDLE=*) printf '%s\n' "$2" | sed "s/^HEDDLE=/&stress=$1,/" ;;
+	*) printf '%s\nHEDDLE=stress=%s\n' "$2" "$1" ;;
+	esac
+}
+
 # testone SRC: builds it, runs it natively and then for each number of processors.
 testone() {
 	local src=$1 name base sec want plist p rc why miss
@@ -180,34 +191,39 @@ testone() {
 	else
 		cp "$base.out" "$log/$name.native.out" || exit 2
 	fi
-	for p in $plist; do
-		run "$log/$name.$p" "$sec" env -u HEDDLE HEDDLE_MAXPROCS=$p PROG_RUN=$$.$name.$p \
-		    $(cat "$base.env" 2>/dev/null) LD_PRELOAD="$lib" "$bin/$name"
+	for p in $plist; do for seed in ${seeds:-no}; do
+		run="$name.$p" how="$name MAXPROCS=$p"
+		vars=$(cat "$base.env" 2>/dev/null)
+		if [ "$seed" != no ]; then
+			run+=.$seed how+=" stress=$seed"
+			vars=$(withstress "$seed" "$vars")
+		fi
+		run "$log/$run" "$sec" env -u HEDDLE HEDDLE_MAXPROCS=$p PROG_RUN=$$.$run $vars LD_PRELOAD="$lib" "$bin/$name"
 		why=
 		if [ "$rc" = 77 ] && [ "$(directive native "$src")" = no ]; then
-			verdict skip "$name MAXPROCS=$p: $(tail -n 1 "$log/$name.$p.err")"
+			verdict skip "$how: $(tail -n 1 "$log/$run.err")"
 			continue
 		elif [ "$rc" != "$want" ]; then
 			why="exit status $rc, not $want"
 			[ "$rc" = timeout ] && why="still running after $sec s"
-		elif ! cmp -s "$log/$name.native.out" "$log/$name.$p.out"; then
+		elif ! cmp -s "$log/$name.native.out" "$log/$run.out"; then
 			why="stdout differs from the native run's"
 		elif [ -e "$base.err" ]; then
-			miss=$(unmatched "$base.err" "$log/$name.$p.err")
+			miss=$(unmatched "$base.err" "$log/$run.err")
 			[ -n "$miss" ] && why="stderr has no match for: $miss"
 		fi
 		if [ -n "$why" ]; then
-			verdict fail "$name MAXPROCS=$p: $why; see $log/$name.$p.*"
-			sweep "$$.$name.$p"
+			verdict fail "$how: $why; see $log/$run.*"
+			sweep "$$.$run"
 			# A later round must not overwrite what a rare failure left.
-			for f in "$log/$name.$p".{out,err,bt}; do
-				[ -e "$f" ] && cp "$f" "$log/FAILED.$name.$p.${f##*.}"
+			for f in "$log/$run".{out,err,bt}; do
+				[ -e "$f" ] && cp "$f" "$log/FAILED.$run.${f##*.}"
 			done
 		else
-			verdict pass "$name MAXPROCS=$p"
-			[ -n "$keep" ] || rm -f "$log/$name.$p".{out,err,bt}
+			verdict pass "$how"
+			[ -n "$keep" ] || rm -f "$log/$run".{out,err,bt}
 		fi
-	done
+	done; done
 	[ -n "$keep" ] || rm -f "$log/$name.native".{out,err,bt}
 }
 
@@ -246,8 +262,9 @@ done
 while [ "$rounds" -gt 0 ]; do
 	printf '%s\n' "${sources[@]}" |
 	    BUILD=$BUILD CC=$CC CXX=$CXX xargs -P "$jobs" -I SRC \
-		"$0" -p "$procs" -t "$limit" ${native:+-n} ${keep:+-k} -1 SRC
+		"$0" -p "$procs" -s "$seeds" -t "$limit" ${native:+-n} ${keep:+-k} -1 SRC
 	rounds=$((rounds - 1))
+	seeds=$(for s in $seeds; do case $s in *[!0-9]*) echo "$s" ;; *) echo $((s + 1)) ;; esac; done | tr '\n' ' ')
 done
 
 count() { grep -c "^$1 " "$log/results"; }

@@ -21,6 +21,7 @@ joinended(struct g *gp)
 		joiner = gp->joiner;
 		seq = gp->joinseq;
 	}while(!jchange(gp, &s, Jended));
+	stressat(ST_joinended);
 	if((s & JSTATE) == Jwaiting)
 		wake(joiner, seq, WAKE_READY);
 }

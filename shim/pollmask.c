@@ -56,7 +56,7 @@ once(struct maskedcall *c)
 	entersyscallblock(gp); /* runs handlers that can run */
 	sigblockall();
 	if(gp->nsig == c->nsig){
-		if(load_acquire(&gp->attn) & ~(uint32_t)ATTN_PREEMPT)
+		if(load_acquire(&gp->attn) & ~(uint32_t)ATTN_IDLE)
 			preemptm(gp->m);
 		mask = gp->sigmask;
 		r = c->make(c, left(c, &ts), &mask);

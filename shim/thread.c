@@ -141,7 +141,7 @@ newg(struct g *self, const struct startattr *a)
 	if(gp == NULL)
 		return NULL;
 	gp->flags = 0;
-	if(gp->stacksize != 0 && (a->stack || gp->stacksize != stackmapsize(a->size, a->guard))){
+	if(gp->stacksize != 0 && (a->stack || gp->stacksize != stackmapsize(a->size, a->guard) || stresschance(STRESS_SLOW, 2))){
 		tlsfree(gp);
 		stackfree(gp);
 	}
@@ -268,6 +268,7 @@ create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *ar
 	gp->locks = 1;
 	memcpy(gp->name, self->name, sizeof gp->name);
 	gp->attn = lockedname(gp->name) ? ATTN_LOCK : 0;
+	gstress(gp);
 	setmask(gp, self, &a);
 	store_relaxed(&gp->exitstate, (gp->exitstate | JSTATE) + 1 + (a.detached ? Jdetached : Jrun));
 	ginitstack(gp, tlsstacktop(gp), gentry);

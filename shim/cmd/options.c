@@ -14,7 +14,7 @@
 
 #include "command.h"
 
-enum kind { FLAG, BOOL, INT, STRING, ENUM, SIGNAL };
+enum kind { FLAG, BOOL, INT, STRING, ENUM, SIGNAL, STRESS };
 
 static const struct option_row {
 	const char *name;
@@ -73,6 +73,29 @@ issignal(const char *s)
 }
 
 static int
+isstress(const char *v)
+{
+	static const char *const words[] = { "preempt", "move", "delay", "slow" };
+
+	for(;;) {
+		size_t n = strcspn(v, "+"), i;
+		char w[16];
+
+		if(n >= sizeof w)
+			return 0;
+		memcpy(w, v, n);
+		w[n] = '\0';
+		for(i = 0; i < sizeof words / sizeof words[0] && strcmp(words[i], w) != 0; i++)
+			;
+		if(i == sizeof words / sizeof words[0] && number(strncmp(w, "seed:", 5) == 0 ? w + 5 : w, 0, INT_MAX) < 0)
+			return 0;
+		if(v[n] == '\0')
+			return 1;
+		v += n + 1;
+	}
+}
+
+static int
 goodvalue(const struct option_row *o, const char *v)
 {
 	if(o->kind == FLAG)
@@ -84,6 +107,7 @@ goodvalue(const struct option_row *o, const char *v)
 	case INT:	return number(v, 0, INT_MAX) >= 0;
 	case ENUM:	return isoneof(o->help, v);
 	case SIGNAL:	return issignal(v);
+	case STRESS:	return isstress(v);
 	default:	return 1;
 	}
 }
