@@ -151,12 +151,17 @@ newosthread(struct m *mp)
 	return e;
 }
 
-/* What an M that cannot be made leaves behind: its P idle again, with whatever it has to run. */
+/*
+ * What an M that cannot be made leaves behind: its P goes to an M that has become idle meanwhile, or is idle again, with
+ * whatever it has to run. No work is left without an M: the look for an idle one and pidleput are one step under
+ * sched.lock, like the look for an idle P and mput in stopm.
+ */
 static void
 newosthreadfailed(struct m *mp, struct p *pp, bool spinning, int e)
 {
 	static uint32_t said;
 	struct glist l = {0};
+	struct m *idle;
 	struct g *gp;
 	bool inherit;
 
@@ -176,9 +181,14 @@ newosthreadfailed(struct m *mp, struct p *pp, bool spinning, int e)
 	mp->schedlink = mfree;
 	mfree = mp;
 	sched.mcount--;
-	pidleput(pp);
+	if((idle = mget()) == NULL)
+		pidleput(pp);
 	unlock(&sched.lock);
-	if(spinning)
+	if(idle != NULL){
+		idle->nextp = pp;
+		idle->spinning = spinning;
+		notewakeup(&idle->park);
+	}else if(spinning)
 		add_fetch(&sched.nmspinning, -1);
 }
 
@@ -301,6 +311,14 @@ mretire(struct m *mp)
 	mleave(mp);
 }
 
+/* Is there something to do for an idle P that nobody will see to? sched.lock. */
+static bool
+strandedwork(void)
+{
+	return sched.runq.l.n != 0 ||
+	       (load_acquire(&sched.lastpoll) != 0 && (netpollanywaiters() || timesleepuntil() != 0));
+}
+
 /*
  * stopm puts mp, without a P, to sleep until somebody hands it one. A signal handler that ran here may
  * have queued a signal: then it takes an idle P by itself to route it.
@@ -309,18 +327,24 @@ void
 stopm(struct m *mp)
 {
 	int64_t until = nanotime() + MIDLE;
+	struct p *pp;
 
 	if(mp->p != NULL || mp->spinning)
 		throw("stopm: holds a P or spins");
 	noteclear(&mp->park);
 	lock(&sched.lock);
+	if(unlikely(sched.pidle != NULL) && strandedwork()){
+		pp = pidleget();
+		unlock(&sched.lock);
+		acquirep(mp, pp);
+		return;
+	}
 	mput(mp);
 	unlock(&sched.lock);
 	stressat(ST_stopm);
 	while(!notesleep(&mp->park, until, true)){
 		if(load_acquire(&sched.sigwake)){
-			struct p *pp = NULL;
-
+			pp = NULL;
 			lock(&sched.lock);
 			if(sched.pidle != NULL && munlink(mp))
 				pp = pidleget();

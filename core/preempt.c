@@ -107,6 +107,21 @@ kickwait(struct m *mp)
 			rawsyscall(SYS_sched_yield);
 }
 
+/* No kick is pending for the caller's M when this returns, and none will be sent before kickrelease. Runtime mode. */
+void
+kickhold(struct m *mp)
+{
+	while(!cas(&mp->signalpending, KICK_NONE, KICK_SENT))
+		kickwait(mp);
+}
+
+/* What came meanwhile is in attn. */
+void
+kickrelease(struct m *mp)
+{
+	store_release(&mp->signalpending, KICK_NONE);
+}
+
 /* ---- the handler ---- */
 
 /* On its own stack, with room there. */
