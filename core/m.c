@@ -311,8 +311,7 @@ mretire(struct m *mp)
 	mleave(mp);
 }
 
-/* Is there something to do for an idle P that nobody will see to? sched.lock. */
-static bool
+bool
 strandedwork(void)
 {
 	return sched.runq.l.n != 0 ||

@@ -639,6 +639,7 @@ void startm(struct p *, bool spinning);
 void makenewms(void); /* sysmon's part in starting Ms */
 bool newmswait(void);
 void stopm(struct m *);
+bool strandedwork(void); /* is there something to do for an idle P, and nobody who sees to it? sched.lock */
 void handoffp(struct p *);
 struct m *mnew(void); /* sched.lock */
 noreturn void mretire(struct m *); /* on g0 with a P: a dirty M ends */

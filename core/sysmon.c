@@ -320,7 +320,7 @@ deepsleep(void)
 	if(options.schedtrace > 0)
 		return false;
 	lock(&sched.lock);
-	if(sched.npidle != gomaxprocs){
+	if(sched.npidle != gomaxprocs || strandedwork()){
 		unlock(&sched.lock);
 		return false;
 	}
@@ -390,6 +390,38 @@ overduetimers(int64_t now)
 		startm(NULL, false);
 }
 
+/*
+ * An idle P, work, and no M: the kernel has refused one. It is asked again; and Gs that compute on although their P has been taken are
+ * asked to yield, as theirs may be all the threads there are.
+ */
+static void
+rescue(int64_t now)
+{
+	static int64_t since;
+	bool stranded;
+
+	if(likely(load_relaxed(&sched.npidle) == 0))
+		return;
+	lock(&sched.lock);
+	stranded = sched.pidle != NULL && strandedwork();
+	unlock(&sched.lock);
+	if(!stranded || since == 0)
+		since = stranded ? now : 0;
+	if(!stranded || now - since < SLICE)
+		return;
+	since = now;
+	startm(NULL, false);
+	for(struct m *mp = load_acquire(&allm); mp != NULL; mp = mp->alllink){
+		struct g *gp = load_acquire(&mp->curg);
+
+		if(gp == NULL || load_relaxed(&mp->p) != NULL || load_relaxed(&gp->insyscall) || load_relaxed(&gp->locks) != 0 ||
+		   !oncpu(mp))
+			continue;
+		fetch_or(&gp->attn, ATTN_PREEMPT);
+		preemptask(mp, gp);
+	}
+}
+
 static void *
 sysmon(void *arg)
 {
@@ -432,6 +464,7 @@ sysmon(void *arg)
 		if(unlikely(load_relaxed(&sched.sigwake)))
 			sigdispatch(NULL);
 		overduetimers(now);
+		rescue(now);
 		if(options.schedtrace > 0 && now - lasttrace >= options.schedtrace * MSEC){
 			lasttrace = now;
 			schedtrace();
