@@ -43,9 +43,11 @@ unit() {
 	done
 }
 
-prog() {
-	local log=$BUILD/prog.log last
-	scripts/runprog.sh | tee "$log" | sed '$d'
+# programs PART [ARGUMENTS]: runprog.sh with these, its result counted.
+programs() {
+	local log=$BUILD/$1.log last
+	shift
+	scripts/runprog.sh "$@" | tee "$log" | sed '$d'
 	last=$(tail -n 1 "$log")
 	if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
 		add "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}"
@@ -53,6 +55,16 @@ prog() {
 		echo "  fail  runprog.sh: $last"
 		add 0 1 0
 	fi
+}
+
+prog() {
+	programs prog
+}
+
+# Under stress, with seeds that are always the same; `make soak` runs all programs, with others.
+stress() {
+	programs stress -p "1 4" -s "1 2" cond_storm mutex_stress sem_stress rwlock_stress stress_timer stress_join \
+	    stress_steal stress_mix net_echo poll_poll cancel_race join_kinds fork_exit sync_foreign once
 }
 
 # cases NAME: tests/test_NAME.sh prints "ok" or "not ok" for each case, "# SKIP" behind one not tried.
@@ -111,7 +123,7 @@ mkdir -p "$BUILD"
 [ $# -gt 0 ] || set -- warnings layering exports coverage cmd check env unit prog conformance
 for part; do
 	case $part in
-	unit | prog | warnings | conformance)	$part ;;
+	unit | prog | stress | warnings | conformance)	$part ;;
 	cmd | check | env)	cases "$part" ;;
 	layering | exports | coverage)	script "$part" ;;
 	*)			echo "check.sh: no part $part" >&2; exit 2 ;;

@@ -20,6 +20,7 @@
 #   /* timeout: SECONDS */    another time limit
 #   /* procs: 1 2 */          other values of HEDDLE_MAXPROCS
 #   /* status: N */           the exit status that means success (128+N: signal N)
+#   /* stress: no, REASON */   not under stress
 #   /* native: no */          more than a kernel thread a thread can do: only under heddle, against NAME.out
 #
 # and files beside it may say: NAME.out what stdout must be, natively too; NAME.env
@@ -182,6 +183,10 @@ testone() {
 	fi
 	sec=$(directive timeout "$src"); sec=${sec:-$limit}
 	want=$(directive status "$src"); want=${want:-0}
+	if [ -n "$seeds" ] && [ -n "$(directive stress "$src")" ]; then
+		verdict skip "$name: under stress $(directive stress "$src")"
+		return
+	fi
 	plist=$(directive procs "$src"); plist=${plist:-$procs}
 
 	if [ "$(directive native "$src")" != no ]; then

@@ -119,7 +119,8 @@ run run env HEDDLE_MAXPROCS= ./threads
 works "empty HEDDLE_MAXPROCS"
 
 for v in nonsense nosuch=1 =5 = schedtrace schedtrace= schedtrace=abc schedtrace=-5 schedtrace=99999999999 \
-    deadlock=maybe deadlock preempt=2 guard=yes guard dumpsig=NOSUCH dumpsig=0 dumpsig=99 log= "schedtrace =5"; do
+    deadlock=maybe deadlock preempt=2 guard=yes guard dumpsig=NOSUCH dumpsig=0 dumpsig=99 log= "schedtrace =5" \
+    stress stress= stress=x stress=-1 stress=seed: stress=7+fast stress=7+ stress=+move; do
 	run run env HEDDLE="$v" ./threads
 	works "HEDDLE='$v'" "HEDDLE.*${v%%=*}"
 done
@@ -140,6 +141,11 @@ for v in deadlock=off deadlock=abort deadlock=report preempt=0 guard=0 dumpsig=U
     lock=worker off; do
 	run run env HEDDLE=$v ./threads
 	works "HEDDLE=$v"
+done
+for v in 7:7+preempt+move+delay+slow seed:7+slow:7+slow move+seed:3+preempt:3+preempt+move 0+delay:"[0-9]{2,}+delay"; do
+	run run env HEDDLE=stress="${v%:*}" ./threads
+	re=${v##*:}
+	works "stress=${v%:*} says its seed" "^heddle: stress=seed:${re//+/\\+}\$"
 done
 run run env HEDDLE=log=$T/log,nonsense ./threads
 works "log=FILE"

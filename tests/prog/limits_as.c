@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Address space runs out: pthread_create says EAGAIN, what runs goes on, and after joins threads can be made again. */
+/* stress: no, its kernel threads' stacks would need the address space */
 #include "prog.h"
 #include <semaphore.h>
 #include <sys/resource.h>
