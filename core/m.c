@@ -341,6 +341,7 @@ stopm(struct m *mp)
 	mput(mp);
 	unlock(&sched.lock);
 	stressat(ST_stopm);
+	midles(mp);
 	while(!notesleep(&mp->park, until, true)){
 		if(load_acquire(&sched.sigwake)){
 			pp = NULL;

@@ -106,12 +106,12 @@ wakep(void)
 	fence_seqcst(); /* G published before nmspinning is read: pairs with the one in findrunnable */
 	if(load_relaxed(&sched.nmspinning) != 0)
 		return;
-	stressat(ST_wakep);
 	if(load_relaxed(&sched.npidle) == 0){
 		if(!load_relaxed(&sched.needspinning))
 			store_relaxed(&sched.needspinning, 1);
 		return;
 	}
+	stressat(ST_wakep);
 	if(!cas(&sched.nmspinning, 0, 1))
 		return;
 	lock(&sched.lock);
