@@ -167,7 +167,7 @@ doconnect(int fd, const struct sockaddr *addr, socklen_t alen)
 	rtenter(gp);
 	pd = pollget(fd);
 	if(pd != NULL && !fdnonblock(pd) && load_relaxed(&pd->kind) == Ktcp && fdtrusted(pd) && !alone() &&
-	   (fdask(pd, &f), !f.nb))
+	   (fdask(pd, &f, Wconnect), !f.nb))
 		r = connectwait(gp, pd, addr, alen);
 	else if(pd != NULL && fdkind(pd) == Ktcp && !fdnonblock(pd) && !alone())
 		r = iosyscallblock(gp, connectcall(fd, addr, alen));

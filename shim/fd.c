@@ -353,7 +353,7 @@ listen(int fd, int backlog)
 	int r = libc.listen(fd, backlog);
 
 	if(r == 0)
-		fdchanged(fd, 0);
+		fdlistens(fd);
 	return r;
 }
 

@@ -17,8 +17,8 @@ struct fdfacts {
 	int64_t rtimeo, wtimeo; /* SO_RCVTIMEO, SO_SNDTIMEO in ns; NOTIME none */
 };
 
-/* fdask fills *f: from what is kept, if that can be relied upon, else by system calls. */
-void fdask(struct polldesc *pd, struct fdfacts *f);
+/* fdask fills *f: from what is kept, if that can be relied upon, else by system calls; then only as far as the wait needs. */
+void fdask(struct polldesc *pd, struct fdfacts *f, enum waitreason why);
 /* fdkind returns what kind of thing pd's number names, with one fstat the first time. May be out
  * of date; a wrong one shows by the error of what is tried. */
 enum fdkind fdkind(struct polldesc *pd);
@@ -31,6 +31,8 @@ int fdnew(int fd, enum fdkind kind, uint32_t flags);
 void fdshared(int fd);
 /* fdsent: fdshared for the descriptors that m carries. */
 void fdsent(const struct msghdr *m);
+/* fdlistens: fd takes connections from now on, which inherit what is known of it. */
+void fdlistens(int fd);
 /* fdchanged: ask again at the next wait, a time-out or the like has been set. flags are added. */
 void fdchanged(int fd, uint32_t flags);
 

@@ -58,17 +58,38 @@ issock(int kind)
 	return kind == Ksock || kind == Ktcp;
 }
 
-/* Asks the kernel. *kind may be refined. */
+/* What a wait of this sort needs of a descriptor that others may change: asked each time. */
 static void
-ask(int fd, struct fdfacts *f, uint8_t *kind)
+asksome(struct polldesc *pd, struct fdfacts *f, enum waitreason why)
 {
-	long fl = rawsyscall(SYS_fcntl, fd, F_GETFL);
+	long fl = rawsyscall(SYS_fcntl, pd->fd, F_GETFL);
+	int fd = pd->fd;
 
-	*f = (struct fdfacts){.nb = fl >= 0 && (fl & O_NONBLOCK), .rtimeo = NOTIME, .wtimeo = NOTIME};
+	f->nb = fl >= 0 && (fl & O_NONBLOCK);
+	if(!issock(fdkind(pd)))
+		return;
+	if(why == Waccept)
+		f->listen = sockint(fd, SO_ACCEPTCONN, 0) != 0;
+	if(why == Wread)
+		f->lowat = sockint(fd, SO_RCVLOWAT, 1) > 1;
+	if(why == Wread || why == Waccept)
+		f->rtimeo = socktimeo(fd, SO_RCVTIMEO);
+	else
+		f->wtimeo = socktimeo(fd, SO_SNDTIMEO);
+}
+
+/* All that is to be kept; fl: pd's flags, in which O_NONBLOCK and listen() are right. Refines *kind. */
+static void
+askall(struct polldesc *pd, struct fdfacts *f, uint32_t fl, uint8_t *kind)
+{
+	int fd = pd->fd;
+
+	f->nb = fl & PD_NB;
+	f->listen = fl & PD_LISTEN;
 	if(!issock(*kind))
 		return;
-	*kind = istcp(fd) ? Ktcp : Ksock;
-	f->listen = sockint(fd, SO_ACCEPTCONN, 0) != 0;
+	if(*kind != Ktcp)
+		*kind = istcp(fd) ? Ktcp : Ksock;
 	f->lowat = sockint(fd, SO_RCVLOWAT, 1) > 1;
 	f->rtimeo = socktimeo(fd, SO_RCVTIMEO);
 	f->wtimeo = socktimeo(fd, SO_SNDTIMEO);
@@ -89,12 +110,8 @@ keep(struct polldesc *pd, uint32_t gen, const struct fdfacts *f, uint8_t kind)
 {
 	uint32_t fl = PD_KNOWN;
 
-	if(f->nb)
-		fl |= PD_NB;
 	if(f->lowat)
 		fl |= PD_LOWAT | PD_NODRAIN;
-	if(f->listen)
-		fl |= PD_LISTEN;
 	if(f->rtimeo != NOTIME || f->wtimeo != NOTIME)
 		fl |= PD_TIMEO;
 	lock(&pd->lock);
@@ -102,14 +119,14 @@ keep(struct polldesc *pd, uint32_t gen, const struct fdfacts *f, uint8_t kind)
 		store_relaxed(&pd->kind, kind);
 		store_relaxed(&pd->rtimeo, f->rtimeo);
 		store_relaxed(&pd->wtimeo, f->wtimeo);
-		fetch_and(&pd->flags, ~(uint32_t)(PD_NB | PD_LOWAT | PD_LISTEN | PD_TIMEO));
+		fetch_and(&pd->flags, ~(uint32_t)(PD_LOWAT | PD_TIMEO));
 		fetch_or(&pd->flags, fl);
 	}
 	unlock(&pd->lock);
 }
 
 void
-fdask(struct polldesc *pd, struct fdfacts *f)
+fdask(struct polldesc *pd, struct fdfacts *f, enum waitreason why)
 {
 	uint32_t fl = load_relaxed(&pd->flags), gen = load_relaxed(&pd->gen);
 	uint8_t kind;
@@ -119,9 +136,13 @@ fdask(struct polldesc *pd, struct fdfacts *f)
 		kept(pd, fl, f);
 		return;
 	}
+	*f = (struct fdfacts){.rtimeo = NOTIME, .wtimeo = NOTIME};
 	kind = fdkind(pd);
-	ask(pd->fd, f, &kind);
-	keep(pd, gen, f, kind);
+	if(fdtrusted(pd)){
+		askall(pd, f, fl, &kind);
+		keep(pd, gen, f, kind);
+	}else
+		asksome(pd, f, why);
 }
 
 /* A terminal's slave side has reads that time out, or that a job in the background must not make. */
@@ -231,6 +252,15 @@ fdshared(int fd)
 }
 
 void
+fdlistens(int fd)
+{
+	struct polldesc *pd;
+
+	if((pd = pollfind(fd)) != NULL && fdours(getg()))
+		fetch_or(&pd->flags, PD_LISTEN); /* means nothing without PD_KNOWN */
+}
+
+void
 fdchanged(int fd, uint32_t flags)
 {
 	struct polldesc *pd;
@@ -288,7 +318,7 @@ firstwait(struct iowait *w)
 	struct fdfacts f;
 	int64_t timeo;
 
-	fdask(w->pd, &f);
+	fdask(w->pd, &f, (enum waitreason)w->why);
 	if(w->why == Waccept && !f.listen)
 		return IO_BLOCK;
 	if(f.nb)

@@ -121,6 +121,10 @@ knownempty(const struct pollcall *c, const struct pollwait *w, int m)
 	return m > 0;
 }
 
+/*
+ * What woke the G is asked for again: an event says what was when it was fetched, and that may have been before the first
+ * look, with the data gone since.
+ */
 static long
 pollwaiting(struct pollcall *c, struct pollwait *w)
 {

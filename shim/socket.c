@@ -197,7 +197,7 @@ recvcall(struct recvcall *c)
 	else if(c->flags & MSG_ERRQUEUE)
 		r = iononblock(c->gp, recvblock(c)); /* never waits */
 	else{
-		fdask(c->pd, &f); /* refines kind */
+		fdask(c->pd, &f, Wread); /* refines kind */
 		if(c->m == NULL && load_relaxed(&c->pd->kind) == Ktcp && fdtrusted(c->pd) &&
 		   !(c->flags & (MSG_PEEK | SPECIAL)) && f.rtimeo == NOTIME && !f.nb && !f.lowat)
 			r = recvall(c);
