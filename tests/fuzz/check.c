@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@
 
 void __asan_set_death_callback(void (*fn)(void));
 
-enum { MAXSEED = 1 << 20, MAXREGIONS = 32, LIMIT = 20 /* seconds for a file */ };
+enum { MAXSEED = 1 << 20, MAXREGIONS = 32, LIMIT = 10 /* seconds of processor time for a file */ };
 
 static int fd;			/* a memory file: what is checked */
 static char failed[4096] = "failed";	/* where to leave what something is found with */
@@ -158,7 +159,7 @@ try(const uint8_t *data, size_t n, int follow)
 		fail("the memory file cannot be written");
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	r = (struct report){.file = path, .nofollow = !follow};
-	alarm(LIMIT);
+	setitimer(ITIMER_PROF, &(struct itimerval){.it_value.tv_sec = LIMIT}, NULL);
 	inspect(&r);
 	f = open_memstream(&text, &len);
 	writetext(f, &r, 1);
@@ -182,7 +183,7 @@ try(const uint8_t *data, size_t n, int follow)
 	if(r.outcome == REMARKS && r.remarks == NULL)
 		fail("remarks, but none");
 	endreport(&r);
-	alarm(0);
+	setitimer(ITIMER_PROF, &(struct itimerval){.it_value.tv_sec = 0}, NULL);
 }
 
 static void
@@ -191,7 +192,7 @@ setup(void)
 	struct sigaction sa = {.sa_handler = toolong};
 
 	fd = memfd_create("fuzz", MFD_CLOEXEC);
-	sigaction(SIGALRM, &sa, NULL);
+	sigaction(SIGPROF, &sa, NULL);
 	__asan_set_death_callback(save);
 }
 
