@@ -154,6 +154,7 @@ void pollkick(struct polldesc *pd);
  * nobody parks on it until pollclosed, which takes what pollclosing returned. */
 uint32_t pollclosing(struct polldesc *pd);
 void pollclosed(struct polldesc *pd, uint32_t use);
+bool pollunused(struct polldesc *pd); /* nothing is known of the number */
 /* pollrange calls fn for each entry in use with lo <= fd <= hi, in order. */
 void pollrange(unsigned lo, unsigned hi, void (*fn)(struct polldesc *, void *), void *arg);
 

@@ -224,8 +224,8 @@ pollclosed(struct polldesc *pd, uint32_t use)
 	unlock(&pd->lock);
 }
 
-static bool
-unused(struct polldesc *pd)
+bool
+pollunused(struct polldesc *pd)
 {
 	return load_relaxed(&pd->kind) == Kunknown && load_relaxed(&pd->flags) == 0 && load_relaxed(&pd->regepoch) == 0;
 }
@@ -242,7 +242,7 @@ pollrange(unsigned lo, unsigned hi, void (*fn)(struct polldesc *, void *), void 
 		if(c == NULL)
 			lo = (lo / CHUNK + 1) * CHUNK;
 		else{
-			if(!unused(&c[lo % CHUNK]))
+			if(!pollunused(&c[lo % CHUNK]))
 				fn(&c[lo % CHUNK], arg);
 			lo++;
 		}
@@ -262,7 +262,7 @@ netpollshare(void)
 static void
 forkone(struct polldesc *pd)
 {
-	if(pd->lock.key == 0 && unused(pd))
+	if(pd->lock.key == 0 && pollunused(pd))
 		return;
 	pd->lock.key = 0;
 	pd->regepoch = 0;

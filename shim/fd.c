@@ -378,6 +378,8 @@ doclose(int fd)
 		rtenter(gp);
 	}
 	pd = pollfind(fd);
+	if(gp == NULL && !rtready && (pd == NULL || pollunused(pd)))
+		return libc.close(fd); /* a file of a process without threads: nobody waits for it */
 	use = pd != NULL ? pollclosing(pd) : 0;
 	r = gp != NULL ? iosyscall(gp, libc.close(fd)) : libc.close(fd);
 	if(pd != NULL)
