@@ -280,7 +280,25 @@ void iovinit(struct iovcur *, const struct iovec *iov, int cnt);
 long iovadvance(struct iovcur *, size_t n);
 void iovdone(struct iovcur *);
 
-/* socket.c, for read() and the like on sockets; results as the kernel's */
+/* userdontwait: the program wants no wait for this transfer on a socket. */
+static inline bool
+userdontwait(struct polldesc *pd, int flags)
+{
+	return (flags & MSG_DONTWAIT) || fdnonblock(pd);
+}
+
+/* msglength returns the length of a message; the kernel has accepted m, so its pointers are good. */
+static inline size_t
+msglength(const struct msghdr *m)
+{
+	size_t n = 0;
+
+	for(size_t i = 0; i < m->msg_iovlen; i++)
+		n += m->msg_iov[i].iov_len;
+	return n;
+}
+
+/* socket.c and send.c, for read() and the like on sockets; results as the kernel's */
 long sockread(struct g *, struct polldesc *, void *buf, size_t n, int flags);
 long sockwrite(struct g *, struct polldesc *, const void *buf, size_t n, int flags);
 void sockdrained(struct polldesc *, uint32_t seq, long r, size_t n, int flags); /* seq: pollseq() before */

@@ -78,16 +78,6 @@ recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *time
 	return (int)ioreturn(r);
 }
 
-static size_t
-msglength(const struct msghdr *m)
-{
-	size_t n = 0;
-
-	for(size_t i = 0; i < m->msg_iovlen; i++)
-		n += m->msg_iov[i].iov_len;
-	return n;
-}
-
 /* The rest of a message of which a stream took a part. */
 static void
 finish(struct g *gp, struct polldesc *pd, struct mmsghdr *h, int flags)
