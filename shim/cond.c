@@ -111,6 +111,14 @@ getstandin(struct g *gp)
 	return d;
 }
 
+/* Not runhandlers(), which would also cancel gp here if it is to be cancelled asynchronously: it has to have the mutex first. */
+static void
+condhandlers(struct g *gp)
+{
+	if(!(gp->flags & GF_FOREIGN))
+		sigdeliver(gp);
+}
+
 /* Runs the handlers while a stand-in holds e's place. True: the wait goes on. False: it has been signalled, or gp is cancelled. */
 static bool
 standby(struct g *gp, pthread_cond_t *c, struct semawait *e, struct semaroot *root, struct sigdata *d)
@@ -123,7 +131,7 @@ standby(struct g *gp, pthread_cond_t *c, struct semawait *e, struct semaroot *ro
 	semadequeue(root, e);
 	semaenqueue(root, s, true);
 	semaunlock(root);
-	runhandlers(gp);
+	condhandlers(gp);
 	if((root = semacancel(s)) != NULL){
 		on = !(load_relaxed(&gp->attn) & ATTN_CANCEL);
 		if(on){
@@ -156,7 +164,7 @@ condintr(struct g *gp, pthread_cond_t *c, struct semawait *e)
 	}
 	if(d != NULL)
 		d->standinsp = 0;
-	runhandlers(gp);
+	condhandlers(gp);
 	return false;
 }
 
@@ -201,6 +209,21 @@ condsleep(struct g *gp, pthread_cond_t *c, struct deadline *d, struct semawait *
 	}
 }
 
+/* The end of a wait of a G that is cancelled, now or later, but not before it has the mutex again. */
+static int
+condcancelled(struct g *gp, pthread_mutex_t *m, struct semawait *w, int result)
+{
+	int r, old;
+
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &old); /* a store to the TCB */
+	r = mutexretake(gp, m, w);
+	rtexit(gp);
+	if(result == EINTR)
+		cancelpoint(gp);
+	pthread_setcanceltype(old, NULL);
+	return r != 0 ? r : result == EINTR ? 0 : result;
+}
+
 /* condwait: d->when is set, or d is NULL. */
 static int
 condwait(struct g *gp, pthread_cond_t *c, pthread_mutex_t *m, struct deadline *d)
@@ -226,6 +249,8 @@ condwait(struct g *gp, pthread_cond_t *c, pthread_mutex_t *m, struct deadline *d
 		return r;
 	}
 	result = condsleep(gp, c, d, &w);
+	if(unlikely(load_relaxed(&gp->attn) & ATTN_CANCEL))
+		return condcancelled(gp, m, w, result);
 	r = mutexretake(gp, m, w);
 	rtexit(gp);
 	if(result == EINTR){
