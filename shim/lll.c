@@ -54,6 +54,32 @@ waitkernel(uint32_t *word)
 	fetch_add(&kwaiters, -1);
 }
 
+/*
+ * enter is rtenter, but it does not wait for a P: it says whether there is one. leave is rtexit, but it does not yield. Whoever
+ * calls from inside libc may hold a lock of malloc's, and must not stand on a run queue with it: the runtime makes its
+ * kernel threads by pthread_create, which allocates, and a P's queue may be waiting for just that thread. With its
+ * lock a G runs on, if need be without a P.
+ */
+static bool
+enter(struct g *gp)
+{
+	gp->locks++;
+	compiler_barrier(); /* as in rtenter */
+	if(unlikely(nomembarrier))
+		fence_seqcst();
+	return load_relaxed(&gp->retake) == RETAKE_NO;
+}
+
+static void
+leave(struct g *gp)
+{
+	leaveruntime(gp);
+	if(likely((load_relaxed(&gp->attn) & ~(uint32_t)ATTN_PREEMPT) == 0))
+		return;
+	fetch_and(&gp->attn, ~(uint32_t)ATTN_PREEMPT); /* sysmon will ask again */
+	rtexitslow(gp);
+}
+
 void
 lllwait(uint32_t *word)
 {
@@ -63,10 +89,14 @@ lllwait(uint32_t *word)
 		waitkernel(word);
 		return;
 	}
-	rtenter(gp);
+	if(!enter(gp)){
+		leaveruntime(gp);
+		waitkernel(word);
+		return;
+	}
 	while(xchg(word, 2) != 0)
 		futexpark(gp, word, 2);
-	rtexit(gp);
+	leave(gp);
 }
 
 /* Without a P. No handler of the program's may run meanwhile, which might come here again. */
@@ -88,18 +118,16 @@ wakeg(uint32_t *word)
 		mask = sigblockall();
 		wakewithoutp(word);
 		sigsetkernelmask(mask);
-	}else if(gp->locks == 0 && gp->insyscall != 0){
-		gp->locks++; /* as rtenter(), but without a need for a P */
-		compiler_barrier();
-		wakewithoutp(word);
-		leaveruntime(gp);
-		if(unlikely(load_relaxed(&gp->attn) & ATTN_SIGNAL))
-			rtexitslow(gp); /* as in entersyscall */
-	}else{
-		rtenter(gp);
-		futexunpark(word, 1);
-		rtexit(gp);
+		return;
 	}
+	if(enter(gp) && (gp->locks > 1 || gp->insyscall == 0))
+		futexunpark(word, 1);
+	else
+		wakewithoutp(word);
+	if(gp->locks > 1)
+		leaveruntime(gp);
+	else
+		leave(gp);
 }
 
 /*
