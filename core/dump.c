@@ -94,8 +94,8 @@ dumpgs(int fd, const char *why)
 		rtprint(fd, "\ngoroutine %lu [%s", (unsigned long)gp->goid, statusof(gp));
 		if(gp->status == Gwaiting && gp->waitobj != NULL)
 			rtprint(fd, (uintptr_t)gp->waitobj < 1 << 20 ? " on descriptor %ld" : " at 0x%lx", (long)gp->waitobj);
-		rtprint(fd, "]%s: pthread 0x%lx%s", gp->flags & GF_MAIN ? " main" : "", (unsigned long)gp->fsbase,
-		    gp->lockedm ? ", locked to its kernel thread" : "");
+		rtprint(fd, "]%s \"%s\": pthread 0x%lx%s", gp->flags & GF_MAIN ? " main" : "", gp->name,
+		    (unsigned long)gp->fsbase, gp->lockedm ? ", locked to its kernel thread" : "");
 		if(mp != NULL)
 			rtprint(fd, ", on m %u (thread %d)", mp->id, mp->tid);
 		rtprint(fd, "\n");

@@ -47,6 +47,8 @@ enum { TCB_CANCELING = 0x04, TCB_CANCELED = 0x08, TCB_EXITING = 0x10, TCB_TERMIN
 /* What tls.c needs of libc and cannot call by itself. */
 struct tlsops {
 	void *(*sym)(const char *name); /* address of a symbol of libc's or ld.so's, or NULL */
+	/* of the malloc that ld.so uses, too: the first in the order of the global scope, whoever's it is */
+	void (*free)(void *);
 	/* runs fn(arg) on a thread of libc's, on the given stack, and waits for its end; 0 or an errno */
 	int (*runthread)(void *stack, size_t size, void *(*fn)(void *), void *arg);
 };

@@ -120,7 +120,7 @@ readfuncs(void)
 	cal->allocatetls = (void *(*)(void *))need("_dl_allocate_tls");
 	cal->allocatetlsinit = (void *(*)(void *, bool))need("_dl_allocate_tls_init");
 	cal->deallocatetls = (void (*)(void *, bool))need("_dl_deallocate_tls");
-	cal->free = (void (*)(void *))need("free");
+	cal->free = ops->free;
 	cal->ctypeinit = (void (*)(void))need("__ctype_init");
 	cal->iteratephdr = (int (*)(int (*)(struct dl_phdr_info *, size_t, void *), void *))need("dl_iterate_phdr");
 	if(info != NULL)

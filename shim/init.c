@@ -103,7 +103,7 @@ runthread(void *stack, size_t size, void *(*fn)(void *), void *arg)
 }
 
 static struct hostops hostops = {.newthread = newthread, .m0tcb = tlsm0, .testcancel = pthread_testcancel};
-static const struct tlsops tlsops = {.sym = libcsym, .runthread = runthread};
+static const struct tlsops tlsops = {.sym = libcsym, .free = free, .runthread = runthread};
 
 /* ---- the runtime's start ---- */
 

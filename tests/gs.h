@@ -56,7 +56,7 @@ static void
 start(int procs)
 {
 	static const struct hostops ops = {.newthread = newthread, .m0tcb = tlsm0, .clockgettime = clock_gettime};
-	static const struct tlsops tops = {.sym = sym, .runthread = runthread};
+	static const struct tlsops tops = {.sym = sym, .free = free, .runthread = runthread};
 
 	options.maxprocs = procs;
 	ck_assert_int_eq(tlsinit(&tops), 0);

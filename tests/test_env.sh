@@ -157,6 +157,177 @@ run run env HEDDLE=log=$T/link,nonsense ./threads
 works "a log that is a symbolic link" "link"
 [ -e elsewhere ] && notok "the link is not followed" "it was" || ok "the link is not followed"
 
+# --- a dump on a signal: every goroutine, in its state, with its stack; the program goes on
+
+cat >states.c <<'C'
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER, waited = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
+static sem_t sem;
+static int s[2], out;
+
+void *
+waits_for_mutex(void *arg)
+{
+	pthread_mutex_lock(&mu);
+	pthread_mutex_unlock(&mu);
+	return arg;
+}
+
+void *
+waits_for_cond(void *arg)
+{
+	pthread_mutex_lock(&waited);
+	while(!out)
+		pthread_cond_wait(&cond, &waited);
+	pthread_mutex_unlock(&waited);
+	return arg;
+}
+
+void *
+waits_for_sem(void *arg)
+{
+	sem_wait(&sem);
+	return arg;
+}
+
+void *
+waits_for_socket(void *arg)
+{
+	char b;
+
+	return read(s[1], &b, 1) == 0 ? arg : NULL;
+}
+
+int
+main(void)
+{
+	void *(*fns[])(void *) = {waits_for_mutex, waits_for_cond, waits_for_sem, waits_for_socket};
+	pthread_t t[4];
+
+	if(socketpair(AF_UNIX, SOCK_STREAM, 0, s) != 0)
+		return 1;
+	sem_init(&sem, 0, 0);
+	pthread_mutex_lock(&mu);
+	for(int i = 0; i < 4; i++)
+		pthread_create(&t[i], NULL, fns[i], NULL);
+	pthread_setname_np(t[3], "reader");
+	usleep(100000);
+	kill(getpid(), SIGUSR2);
+	usleep(300000);
+	pthread_kill(t[0], SIGUSR2); /* and while it waits for itself */
+	usleep(300000);
+	pthread_mutex_unlock(&mu);
+	sem_post(&sem);
+	close(s[0]);
+	pthread_mutex_lock(&waited);
+	out = 1;
+	pthread_cond_broadcast(&cond);
+	pthread_mutex_unlock(&waited);
+	for(int i = 0; i < 4; i++)
+		pthread_join(t[i], NULL);
+	printf("went on\n");
+	return 0;
+}
+C
+"$CC" -O1 -rdynamic -fno-optimize-sibling-calls -o states states.c -pthread || exit 1
+for p in 1 3; do
+	run run env HEDDLE=dumpsig=USR2 HEDDLE_MAXPROCS=$p ./states
+	[ "$(cat run.out)" = "went on" ] && ok "a dump, $p Ps: the program goes on" || notok "a dump, $p Ps" "$(cat run.out run.err)"
+	for w in "signal: 5 goroutines" '\[mutex' '\[cond' '\[semaphore' '\[IO read' reader main \
+	    waits_for_mutex waits_for_cond waits_for_sem waits_for_socket; do
+		[ "$(grep -c -e "$w" run.err)" -ge 2 ] && ok "both dumps tell of $w, $p Ps" ||
+			notok "both dumps tell of $w, $p Ps" "$(cat run.err)"
+	done
+done
+
+# --- other allocators, preloaded before or after: memory that another thread has allocated, dynamic thread-local storage
+
+cat >tlslib.c <<'C'
+static __thread char block[6000];
+
+int
+use(int n)
+{
+	block[n % sizeof block]++;
+	return block[0];
+}
+C
+cat >allocs.c <<'C'
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+static int (*use)(int);
+static void *pool[64];
+
+static void *
+work(void *arg)
+{
+	unsigned x = (unsigned)(long)arg;
+
+	for(int i = 0; i < 2000; i++){
+		void **slot = &pool[(x = x * 1103515245 + 12345) >> 20 & 63], *p = malloc(x >> 16 & 4095);
+
+		if(p == NULL)
+			abort();
+		pthread_mutex_lock(&mu);
+		void *was = *slot;
+		*slot = p;
+		pthread_mutex_unlock(&mu);
+		free(was);
+		if(i % 500 == 0)
+			use(i);
+	}
+	return strdup("done");
+}
+
+int
+main(void)
+{
+	for(int round = 0; round < 4; round++){
+		pthread_t t[12];
+		void *lib = dlopen("./tlslib.so", RTLD_NOW), *r;
+
+		if(lib == NULL)
+			return 1;
+		*(void **)&use = dlsym(lib, "use");
+		for(long i = 0; i < 12; i++)
+			if(pthread_create(&t[i], NULL, work, (void *)(i + 1)) != 0)
+				return 2;
+		for(int i = 0; i < 12; i++){
+			pthread_join(t[i], &r);
+			if(strcmp(r, "done") != 0)
+				return 3;
+			free(r);
+		}
+		dlclose(lib);
+	}
+	printf("allocated\n");
+	return 0;
+}
+C
+"$CC" -O1 -shared -fPIC -o tlslib.so tlslib.c && "$CC" -O1 -o allocs allocs.c -pthread -ldl || exit 1
+for a in libjemalloc.so.2 libtcmalloc_minimal.so.4 libmimalloc.so.2.0; do
+	if [ "$(LD_PRELOAD=$a ./allocs 2>&1)" != allocated ]; then
+		skip "$a" "not installed"
+		continue
+	fi
+	for order in "$LIB $a" "$a $LIB"; do
+		got=$(LD_PRELOAD=$order HEDDLE_MAXPROCS=3 timeout -s KILL 30 ./allocs 2>&1)
+		[ "$got" = allocated ] && ok "preloaded: ${order//$T\//}" || notok "preloaded: ${order//$T\//}" "$got"
+	done
+done
+
 # --- low limits
 
 # same NAME COMMAND...: natively and under heddle alike in standard output and status.
