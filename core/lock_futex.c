@@ -57,15 +57,24 @@ lightbarrierslow(enum stresspoint at)
 		fence_seqcst();
 }
 
+static bool
+membarrier(int cmd)
+{
+	return rawsyscall(SYS_membarrier, cmd, 0, 0) >= 0;
+}
+
+/*
+ * The expedited command is registered for this address space only: a fork's child may not be. It needs memory; the global one
+ * needs neither, and is slow.
+ */
 static void
 barrier(void)
 {
 	if(nomembarrier)
 		fence_seqcst();
-	else if(rawsyscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) < 0){
-		/* registered for this address space only: a fork's child may not be */
-		rawsyscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
-		if(rawsyscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) < 0)
+	else if(!membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)){
+		membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+		if(!membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) && !membarrier(MEMBARRIER_CMD_GLOBAL))
 			throw("membarrier refused, after it had been granted");
 	}
 }

@@ -142,7 +142,7 @@ netpollinit(void)
 			store_release(&epfd, ep);
 			xchg(&wakesig, 1);
 			signalbreak(br);
-		}else if(r == -EMFILE || r == -ENFILE || r == -ENOMEM){
+		}else if(r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOSPC){
 			static bool said;
 
 			if(!said)

@@ -3,7 +3,7 @@
 #
 # check.sh: run heddle's tests and end with one line, `N passed, N failed, N skipped`.
 #
-#   scripts/check.sh [PART...]     parts: warnings unit prog cmd check env layering exports coverage conformance (all)
+#   scripts/check.sh [PART...]     parts: warnings unit prog stress fault cmd check env layering exports coverage conformance (all)
 #
 # Everything must have been built: use `make check`, `make check-unit` or `make check-prog`.
 set -u
@@ -120,11 +120,11 @@ warnings() {
 }
 
 mkdir -p "$BUILD"
-[ $# -gt 0 ] || set -- warnings layering exports coverage cmd check env unit prog conformance
+[ $# -gt 0 ] || set -- warnings layering exports coverage cmd check env fault unit prog stress conformance
 for part; do
 	case $part in
 	unit | prog | stress | warnings | conformance)	$part ;;
-	cmd | check | env)	cases "$part" ;;
+	cmd | check | env | fault)	cases "$part" ;;
 	layering | exports | coverage)	script "$part" ;;
 	*)			echo "check.sh: no part $part" >&2; exit 2 ;;
 	esac
