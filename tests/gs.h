@@ -71,6 +71,7 @@ static void
 dead(struct g *gp)
 {
 	gfput(gp);
+	add_fetch(&live, -1); /* last: who waits for that may want the dead G */
 }
 
 static void
@@ -78,7 +79,6 @@ entry(struct g *gp)
 {
 	rtexit(gp);
 	gp->fn(gp->arg);
-	add_fetch(&live, -1);
 	tlsexit(gp);
 	rtenter(gp);
 	glive(-1);
