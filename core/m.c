@@ -5,15 +5,12 @@
  * Idle Ms are on a LIFO list under sched.lock, each asleep on m.park. Who takes one
  * off the list sets nextp (and spinning) and then wakes it: the wake-up releases these
  * writes to stopm. An M idle for MIDLE ends, if there are more than a few.
- *
- * When the kernel refuses another thread, the P goes back to the idle list with its
- * work: it runs as soon as any M comes back from what it does. entersyscallblock
- * keeps a reserve so that this is not for ever (syscall.c).
+ * A new one is made without a P (newm.c).
  */
 #include <string.h>
 #include "runtime.h"
 
-enum { M0STACK = 128 << 10, MSTACK = 128 << 10 };
+enum { M0STACK = 128 << 10 };
 static const int64_t MIDLE = 5 * NSEC;
 
 struct m *allm;
@@ -82,128 +79,25 @@ mnew(void)
 	return mp;
 }
 
-/* The thread's first function, on its native stack and TCB. */
-static void *
-mentry(void *arg)
+/* mdrop gives back the structure of an M that has no thread, or none that touches it any more. sched.lock. */
+void
+mdrop(struct m *mp)
 {
-	struct m *mp = arg;
-
-	tls_m = mp;
-	mp->fsbase = getfsbase();
-	mp->tid = (int32_t)rawsyscall(SYS_gettid);
-	mstart(mp);
-	return NULL;
+	sched.mcount--;
+	mp->schedlink = mfree;
+	mfree = mp;
 }
 
-/*
- * A kernel thread inherits affinity, priority, capabilities, seccomp filters and more from the one that makes it. So a
- * dirty M has sysmon make the thread, which is as the process was when it made its first thread (Go: proc.go
- * startTemplateThread).
- *
- *   dirty M                      sysmon
- *   push mp on newms             sysmonwait = RESTS
- *   fence                        fence
- *   sysmonwait != AWAKE: wake    newms not empty: do not rest
- */
-static struct m *newms; /* atomic; those that sysmon shall make, by schedlink */
-
+/* No M for pp: it is idle, and its Gs wait where every M sees them. sched.lock. */
 static void
-asksysmon(struct m *mp)
+pwait(struct p *pp)
 {
-	struct m *old;
-
-	do{
-		old = load_relaxed(&newms);
-		mp->schedlink = old;
-	}while(!cas(&newms, old, mp));
-	fence_seqcst();
-	sysmonwake();
-}
-
-bool
-newmswait(void)
-{
-	fence_seqcst();
-	return load_relaxed(&newms) != NULL;
-}
-
-/*
- * Makes the kernel thread of mp, which has its nextp. On a G's stack libc is called with the M's TCB in
- * force, as the new thread inherits from it.
- */
-static int
-newosthread(struct m *mp)
-{
-	struct g *gp = getg();
-	struct m *self = getm();
-	int e;
-
-	if(self != NULL && self->dirty){
-		asksysmon(mp);
-		return 0;
-	}
-	if(gp != NULL && !(gp->flags & GF_FOREIGN)){
-		setfsbase(gp->m->fsbase);
-		e = host->newthread(mentry, mp, MSTACK);
-		setfsbase(gp->fsbase);
-	}else
-		e = host->newthread(mentry, mp, MSTACK);
-	return e;
-}
-
-/*
- * What an M that cannot be made leaves behind: its P goes to an M that has become idle meanwhile, or is idle again, with
- * whatever it has to run. No work is left without an M: the look for an idle one and pidleput are one step under
- * sched.lock, like the look for an idle P and mput in stopm.
- */
-static void
-newosthreadfailed(struct m *mp, struct p *pp, bool spinning, int e)
-{
-	static uint32_t said;
-	struct glist l = {0};
-	struct m *idle;
 	struct g *gp;
 	bool inherit;
 
-	if(xchg(&said, 1) == 0)
-		rtlog("cannot make another kernel thread (error %d); %d run. Gs wait for one to come free. "
-		      "Raise RLIMIT_NPROC (ulimit -u) or the cgroup's pids.max.", e, sched.mcount - 1);
-	lock(&sched.blocklock);
-	if(sched.maxblocked > sched.nblocked)
-		sched.maxblocked = sched.nblocked > 1 ? sched.nblocked - 1 : 1;
-	unlock(&sched.blocklock);
 	while((gp = runqget(pp, &inherit)) != NULL)
-		glistpush(&l, gp);
-	lock(&sched.lock);
-	while((gp = glistpop(&l)) != NULL)
 		globrunqput(gp);
-	mp->nextp = NULL;
-	mp->schedlink = mfree;
-	mfree = mp;
-	sched.mcount--;
-	if((idle = mget()) == NULL)
-		pidleput(pp);
-	unlock(&sched.lock);
-	if(idle != NULL){
-		idle->nextp = pp;
-		idle->spinning = spinning;
-		notewakeup(&idle->park);
-	}else if(spinning)
-		add_fetch(&sched.nmspinning, -1);
-}
-
-/* makenewms makes the threads that dirty Ms asked for. On sysmon. */
-void
-makenewms(void)
-{
-	struct m *mp = load_relaxed(&newms) != NULL ? xchg(&newms, NULL) : NULL, *next;
-	int e;
-
-	for(; mp != NULL; mp = next){
-		next = mp->schedlink;
-		if((e = newosthread(mp)) != 0)
-			newosthreadfailed(mp, mp->nextp, mp->spinning, e);
-	}
+	pidleput(pp);
 }
 
 /*
@@ -213,9 +107,7 @@ makenewms(void)
 void
 startm(struct p *pp, bool spinning)
 {
-	struct m *mp;
-	bool fresh = false;
-	int e;
+	struct m *mp, *fresh = NULL;
 
 	lock(&sched.lock);
 	if(pp == NULL && (pp = pidleget()) == NULL){
@@ -225,32 +117,38 @@ startm(struct p *pp, bool spinning)
 		return;
 	}
 	if((mp = mget()) == NULL){
-		fresh = true;
-		if((mp = mnew()) == NULL){
-			/* at the limit: the P waits, with its Gs where every M sees them */
-			struct g *gp;
-			bool inherit;
-
-			while((gp = runqget(pp, &inherit)) != NULL)
-				globrunqput(gp);
-			pidleput(pp);
-			unlock(&sched.lock);
-			if(spinning)
-				add_fetch(&sched.nmspinning, -1);
-			return;
-		}
+		pwait(pp);
+		fresh = mnew();
 	}
 	unlock(&sched.lock);
 	stressat(ST_startm);
-	mp->nextp = pp;
-	mp->spinning = spinning;
-	if(!fresh){
+	if(mp != NULL){
+		mp->nextp = pp;
+		mp->spinning = spinning;
 		notewakeup(&mp->park); /* releases nextp and spinning */
-		return;
+	}else if(fresh != NULL){
+		fresh->spinning = spinning;
+		newm(fresh);
+	}else if(spinning)
+		add_fetch(&sched.nmspinning, -1);
+}
+
+/* A new M takes any P that is idle. What it was made for may have been done meanwhile. */
+static bool
+firstp(struct m *mp)
+{
+	struct p *pp;
+
+	lock(&sched.lock);
+	pp = pidleget();
+	unlock(&sched.lock);
+	if(pp != NULL)
+		acquirep(mp, pp);
+	else if(mp->spinning){
+		mp->spinning = false;
+		add_fetch(&sched.nmspinning, -1);
 	}
-	noteclear(&mp->park);
-	if((e = newosthread(mp)) != 0)
-		newosthreadfailed(mp, pp, spinning, e);
+	return pp != NULL;
 }
 
 /* mstart runs the scheduler on a new M's own stack; it returns when the M has been idle too long. */
@@ -262,8 +160,8 @@ mstart(struct m *mp)
 		return;
 	mp->g0sp = (uintptr_t)__builtin_alloca(16) & ~15UL;
 	mp->g0sp -= 256;
-	acquirep(mp, mp->nextp);
-	mp->nextp = NULL;
+	if(!firstp(mp))
+		stopm(mp);
 	gogo(schedule(mp));
 }
 
@@ -276,9 +174,7 @@ mleave(struct m *mp)
 	memcpy(ctx, mp->exitctx, sizeof ctx);
 	mp->dirty = false;
 	lock(&sched.lock);
-	sched.mcount--;
-	mp->schedlink = mfree;
-	mfree = mp;
+	mdrop(mp);
 	unlock(&sched.lock);
 	__builtin_longjmp(ctx, 1);
 }
@@ -412,5 +308,6 @@ handoffp(struct p *pp)
 void
 mfork(void)
 {
-	allm = mfree = newms = NULL;
+	allm = mfree = NULL;
+	newmfork();
 }

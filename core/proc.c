@@ -439,6 +439,7 @@ rtinit(const struct hostops *ops)
 	tls_g = tls_owner = gp;
 	minitsignals(mp);
 	store_release(&rtready, true);
+	newmstart();
 	sysmonstart();
 	rtexit(gp);
 	return 0;

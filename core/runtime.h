@@ -636,8 +636,10 @@ void pidleput(struct p *); /* sched.lock */
 struct p *pidleget(void);  /* sched.lock */
 void procinit(int n);
 void startm(struct p *, bool spinning);
-void makenewms(void); /* sysmon's part in starting Ms */
-bool newmswait(void);
+void mdrop(struct m *); /* sched.lock */
+void newm(struct m *);  /* has its kernel thread made; it runs mstart without a P */
+void newmstart(void);
+void newmfork(void);
 void stopm(struct m *);
 bool strandedwork(void); /* is there something to do for an idle P, and nobody who sees to it? sched.lock */
 void handoffp(struct p *);

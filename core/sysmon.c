@@ -7,7 +7,6 @@
  *   - asks a G that ran for a slice (10 ms, less when many wait) to yield, by flag and signal;
  *   - takes the P of one that did not yield, or that blocks in a call nobody knows;
  *   - polls the network if nobody did for 10 ms; starts an M for an overdue timer;
- *   - makes kernel threads for Ms that must not make them themselves (m.c newosthread).
  * With all Ps idle it sleeps until pidleget() wakes it: an idle process has no wakeups.
  *
  * Taking a P from a G in user mode
@@ -357,12 +356,6 @@ rest(int64_t delay)
 	xchg(&sched.sysmonwait, how); /* before the look at sigwake: pairs with the fetch_or in sigtramp */
 	if(load_acquire(&sched.sigwake))
 		sysmonwake();
-	if(newmswait()){
-		/* as below: a waker may be on its way */
-		if(!cas(&sched.sysmonwait, how, SYSMON_AWAKE))
-			notesleep(&sched.sysmonnote, NOTIME, false);
-		return true;
-	}
 	if(notesleep(&sched.sysmonnote, nanotime() + delay, false))
 		return true;
 	if(!cas(&sched.sysmonwait, how, SYSMON_AWAKE))
@@ -454,7 +447,6 @@ sysmon(void *arg)
 			delay = MSEC;
 			asleep = 0;
 		}
-		makenewms();
 		now = nanotime();
 		if(retaketwice(now))
 			idle = futile = 0;

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * New kernel threads (Go: proc.go newm, templateThread).
+ *
+ * libc makes them, and to do so it calls malloc, which may be the program's: jemalloc's locks are pthread mutexes. The
+ * G that holds such a lock may wait for a P. So who has a P, or who may hold the lock itself, must not call libc, and no
+ * P may be promised to a thread that is still to be made. One thread does nothing but make others, and nobody waits for it:
+ *
+ *   startm, with no idle M               maker                        the new M
+ *   P's Gs to the global queue,          takes newms,                 takes any idle P, or
+ *   P idle, one sched.lock               calls libc                   goes to sleep as idle
+ *   push on newms, count asked
+ *
+ * Until the new M is there the work waits where every M sees it that comes to look for some, and the P where every G sees it that
+ * comes back from a call: the holder of the lock is one of these. The maker sleeps on `asked`, read before it takes
+ * newms: a request that it did not see has changed it.
+ *
+ * A kernel thread inherits affinity, priority, capabilities, seccomp filters and more from the one that makes it. The
+ * maker is as the process was when it made its first thread, whatever Ms have become since (kthread.c).
+ *
+ * When the kernel refuses another thread, the work waits on: it runs as soon as any M comes back from what it
+ * does. entersyscallblock keeps a reserve so that this is not for ever (syscall.c).
+ */
+#include "runtime.h"
+
+enum { MSTACK = 128 << 10, MAKERSTACK = 64 << 10 };
+
+static struct m *newms; /* atomic; to be made, by schedlink */
+static uint32_t asked;  /* atomic; requests */
+static bool makerup;
+
+/* The thread's first function, on its native stack and TCB. */
+static void *
+mentry(void *arg)
+{
+	struct m *mp = arg;
+
+	tls_m = mp;
+	mp->fsbase = getfsbase();
+	mp->tid = (int32_t)rawsyscall(SYS_gettid);
+	mstart(mp);
+	return NULL;
+}
+
+static void
+failed(struct m *mp, int e)
+{
+	static uint32_t said;
+	bool spinning = mp->spinning;
+
+	if(xchg(&said, 1) == 0)
+		rtlog("cannot make another kernel thread (error %d); %d run. Gs wait for one to come free. "
+		      "Raise RLIMIT_NPROC (ulimit -u) or the cgroup's pids.max.", e, sched.mcount - 1);
+	lock(&sched.blocklock);
+	if(sched.maxblocked > sched.nblocked)
+		sched.maxblocked = sched.nblocked > 1 ? sched.nblocked - 1 : 1;
+	unlock(&sched.blocklock);
+	mp->spinning = false;
+	lock(&sched.lock);
+	mdrop(mp);
+	unlock(&sched.lock);
+	if(spinning)
+		add_fetch(&sched.nmspinning, -1);
+}
+
+static void
+make(struct m *mp)
+{
+	int e = host->newthread(mentry, mp, MSTACK);
+
+	if(e != 0)
+		failed(mp, e);
+}
+
+/* make on a G's stack: the new thread inherits from libc's idea of the caller, which must be the M's TCB. */
+static void
+makehere(struct m *mp)
+{
+	struct g *gp = getg();
+	bool swap = gp != NULL && !(gp->flags & GF_FOREIGN);
+
+	if(swap)
+		setfsbase(gp->m->fsbase);
+	make(mp);
+	if(swap)
+		setfsbase(gp->fsbase);
+}
+
+static void *
+maker(void *arg)
+{
+	for(;;){
+		uint32_t seen = load_acquire(&asked);
+		struct m *mp = xchg(&newms, NULL), *next;
+
+		for(; mp != NULL; mp = next){
+			next = mp->schedlink;
+			make(mp);
+		}
+		futexsleep(&asked, seen, NOTIME);
+	}
+	return NULL;
+}
+
+void
+newm(struct m *mp)
+{
+	struct m *old;
+
+	if(!makerup){
+		makehere(mp); /* there was no memory or thread for it at the start */
+		return;
+	}
+	do{
+		old = load_relaxed(&newms);
+		mp->schedlink = old;
+	}while(!cas(&newms, old, mp));
+	add_fetch(&asked, 1);
+	futexwakeup(&asked, 1);
+}
+
+/* On main, in runtime mode. */
+void
+newmstart(void)
+{
+	struct g *gp = getg();
+	int e;
+
+	setfsbase(gp->m->fsbase);
+	e = host->newthread(maker, NULL, MAKERSTACK);
+	setfsbase(gp->fsbase);
+	makerup = e == 0;
+}
+
+void
+newmfork(void)
+{
+	newms = NULL;
+	makerup = false;
+}
