@@ -120,7 +120,7 @@ restartable(uint64_t nr)
 		SYS_preadv2, SYS_pwritev2, SYS_ioctl, SYS_accept, SYS_accept4, SYS_connect, SYS_sendto, SYS_recvfrom,
 		SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg, SYS_recvmmsg, SYS_wait4, SYS_waitid, SYS_open, SYS_openat,
 		SYS_creat, SYS_fcntl, SYS_flock, SYS_futex, SYS_getrandom, SYS_mq_timedsend, SYS_mq_timedreceive,
-		SYS_splice, SYS_tee, SYS_vmsplice, SYS_sendfile, SYS_copy_file_range,
+		SYS_splice, SYS_tee, SYS_vmsplice, SYS_sendfile, SYS_copy_file_range, 437 /* openat2 */, 449 /* futex_waitv */,
 	};
 
 	for(size_t i = 0; i < nelem(calls); i++)
