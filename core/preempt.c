@@ -298,17 +298,18 @@ setxidtramp(int sig, siginfo_t *info, void *ucv)
 	}
 }
 
-/* Where one thread's ids cannot be changed as the others' were, libc's handler aborts. The M whose thread that is. */
+/* Where one thread's ids cannot be changed as the others' were, libc's handler or the caller aborts. The M whose thread that is. */
 struct m *
 setxidaborts(const siginfo_t *info)
 {
 	int tid = (int)rawsyscall(SYS_gettid);
-	struct m *mp = load_acquire(&allm);
+	struct m *mp = tls_m; /* sysmon's is on no list */
 
 	if(info->si_code != SI_TKILL)
 		return NULL;
-	while(mp != NULL && mp->tid != tid)
-		mp = mp->alllink;
+	if(mp == NULL)
+		for(mp = load_acquire(&allm); mp != NULL && mp->tid != tid; mp = mp->alllink)
+			;
 	return mp != NULL && mp->insetxid ? mp : NULL;
 }
 

@@ -337,7 +337,7 @@ struct m {
 	struct g *lockedg; /* G locked to this M, or NULL */
 	bool dirty;        /* the program has changed its kernel thread: it is that G's alone and ends with it */
 	bool spinning;
-	bool insetxid;     /* in libc's handler of signal 33, with another descriptor in force; only the M */
+	bool insetxid;     /* in libc's setuid or its handler of signal 33, with another descriptor in force; only the M */
 	struct note park;
 	struct m *schedlink; /* idle list; sched.lock */
 	struct m *alllink;   /* allm, append only */

@@ -40,10 +40,12 @@ setxidfork(void)
 		rtenter(gp);                           \
 		lock(&callers);                        \
 		x_mask = sigblockall();                \
+		(gp)->m->insetxid = true;              \
 		setfsbase(kerneltcb((gp)->m));         \
 		x_r = (call);                          \
 		x_e = errnohere();                     \
 		setfsbase((gp)->fsbase);               \
+		(gp)->m->insetxid = false;             \
 		sigsetkernelmask(x_mask);              \
 		unlock(&callers);                      \
 		rtexit(gp);                            \
