@@ -167,12 +167,18 @@ static void
 parkforeign(struct g *gp, int64_t deadline)
 {
 	uint64_t w = load_relaxed(&gp->wakeword), seq = w >> WSEQSHIFT;
+	uint32_t depth = gp->locks;
 
 	if((w & WSTATE) != Wprep || !cas(&gp->wakeword, w, seq << WSEQSHIFT | Wparked))
 		return;
+	/* it holds no lock: signal handlers may run meanwhile, and then may call sem_post */
+	gp->locks = 1;
+	rtexit(gp);
 	while(((w = load_acquire(&gp->wakeword)) & WSTATE) == Wparked)
 		if(futexsleep((uint32_t *)&gp->wakeword, (uint32_t)w, deadline) == -ETIMEDOUT)
 			claim(gp, seq, WAKE_TIMEOUT);
+	compiler_barrier();
+	gp->locks = depth;
 }
 
 /*

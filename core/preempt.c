@@ -396,8 +396,10 @@ rtexitslow(struct g *gp)
 	uint32_t a;
 	int e;
 
-	if(gp->flags & GF_FOREIGN)
+	if(gp->flags & GF_FOREIGN){
+		sigforeign(gp);
 		return;
+	}
 	e = errno;
 	if(load_relaxed(&gp->attn) & ATTN_SLOW)
 		stressexit(gp);

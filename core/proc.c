@@ -31,7 +31,7 @@ enum {
 
 __thread struct g *tls_g __attribute__((tls_model("initial-exec")));
 __thread struct g *tls_owner __attribute__((tls_model("initial-exec")));
-static __thread struct g *tls_foreign __attribute__((tls_model("initial-exec")));
+__thread struct g *tls_foreign __attribute__((tls_model("initial-exec")));
 
 struct g *allgs;
 struct g *maing;

@@ -465,6 +465,9 @@ extern __thread struct g *tls_g __attribute__((tls_model("initial-exec")));
 extern __thread struct g *tls_owner __attribute__((tls_model("initial-exec")));
 extern __thread struct m *tls_m __attribute__((tls_model("initial-exec")));
 
+/* tls_foreign is a foreign thread's pseudo-G, once it has one. */
+extern __thread struct g *tls_foreign __attribute__((tls_model("initial-exec")));
+
 static inline struct g *
 getg(void)
 {

@@ -84,6 +84,7 @@ extern int32_t sigpid; /* the process's id */
 bool sighandled(int sig);  /* the program has a handler for it */
 bool sigignored(int sig);
 void sigfork(struct g *);   /* in the child of a fork, NULL: by a foreign thread. Actions and alternate stack as natively */
+void sigforeign(struct g *);
 void sigrun(int sig, const siginfo_t *, struct ucontextk *, struct g *); /* in a handler: the program's next */
 
 /* ---- sigframe.c ---- */

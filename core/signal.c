@@ -255,6 +255,36 @@ runonm(struct m *mp, int sig, siginfo_t *info, struct ucontextk *uc)
 	setfsbase(fs);
 }
 
+/*
+ * A foreign thread that is in the runtime may hold a lock which the handler's call of sem_post would wait for. So the signal
+ * goes back to the kernel, which keeps it, with all others, until the thread comes out (sigforeign).
+ */
+static bool
+defer(int sig, const siginfo_t *info, struct ucontextk *uc)
+{
+	struct g *gp = tls_foreign;
+
+	if(gp == NULL || gp->locks == 0)
+		return false;
+	if(!(gp->attn & ATTN_SIGNAL)){
+		gp->sigmask = uc->sigmask;
+		fetch_or(&gp->attn, ATTN_SIGNAL);
+	}
+	uc->sigmask = ~0ULL;
+	return rawsyscall(SYS_rt_tgsigqueueinfo, rawsyscall(SYS_getpid), rawsyscall(SYS_gettid), sig, info) == 0;
+}
+
+/* gp, the caller, a foreign thread, has come out of the runtime: what has been deferred is delivered. */
+void
+sigforeign(struct g *gp)
+{
+	while(load_relaxed(&gp->attn) & ATTN_SIGNAL){
+		fetch_and(&gp->attn, ~(uint32_t)ATTN_SIGNAL);
+		compiler_barrier();
+		sigsetkernelmask(gp->sigmask);
+	}
+}
+
 /* Has it been sent to this very thread? The kernel does so to who writes to a broken pipe; it says SI_USER then. */
 static bool
 threaddirected(int sig, const siginfo_t *info)
@@ -314,6 +344,8 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 		return;
 	}
 	if(gp == NULL && tls_m == NULL){
+		if(!(info->si_code > 0 && (SIGBIT(sig) & SIGSYNC)) && defer(sig, info, uc))
+			return;
 		runinplace(sig, info, uc);
 		return;
 	}
