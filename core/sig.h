@@ -128,6 +128,7 @@ extern uint32_t nsigwaiters; /* Gs in sigwait and the like; atomic */
 extern uint64_t sigall;    /* atomic: signals that every G blocks */
 void sigcount(struct g *, uint64_t mask);
 void sigkickg0(struct m *, struct ucontextk *);
+void sigtaken(struct m *, int sig, struct ucontextk *); /* in the handler, on a thread without a G */
 void sigmaskfork(void);
 extern struct m sysmonm;
 

@@ -40,7 +40,7 @@ static struct mutex masklock;
 
 uint64_t sigall;
 struct m sysmonm; /* sysmon's M: it never has a P */
-static bool sysmonup, sysmonbusy;
+static bool sysmonup;
 
 /* ---- counting Gs by mask ---- */
 
@@ -157,10 +157,21 @@ sigkickg0(struct m *mp, struct ucontextk *uc)
 {
 	uint64_t all = load_acquire(&sigall) & ~SIGNEVER;
 
-	if(mp == &sysmonm && sysmonbusy)
-		return; /* it is about to set its mask, and looks again then */
 	uc->sigmask |= all;
 	store_release(&mp->sigmask, mp->sigmask | all);
+}
+
+/*
+ * sysmon has taken a signal, and takes no more of it before it has found a G for this one: sigmasksysmon, in its next round.
+ * A fast timer would leave it no time for that.
+ */
+void
+sigtaken(struct m *mp, int sig, struct ucontextk *uc)
+{
+	if(mp != &sysmonm)
+		return;
+	uc->sigmask |= SIGBIT(sig);
+	store_release(&mp->sigmask, mp->sigmask | SIGBIT(sig));
 }
 
 /* ---- the masks of Gs ---- */
@@ -315,19 +326,13 @@ sigmasksysmon(void)
 
 	if(likely(want == load_relaxed(&sysmonm.sigmask)))
 		return;
-	sysmonbusy = true;
-	compiler_barrier();
+	sigblockall(); /* also kicks, and a fast timer's signals, which might leave no time for the rest */
 	do{
 		want = load_acquire(&sigall) & ~SIGNEVER;
-		store_release(&sysmonm.sigmask, sysmonm.sigmask & want); /* what will be let through is told before */
-		fence_seqcst();                                          /* pairs with recount */
-		if((load_acquire(&sigall) & ~SIGNEVER) != want)
-			continue;
-		sigsetkernelmask(want);
-		store_release(&sysmonm.sigmask, want); /* what is blocked, after */
+		store_release(&sysmonm.sigmask, want);
+		fence_seqcst(); /* pairs with recount */
 	}while((load_acquire(&sigall) & ~SIGNEVER) != want);
-	compiler_barrier();
-	sysmonbusy = false;
+	sigsetkernelmask(want); /* whoever has made sigall grow since has sent a kick, which comes now */
 }
 
 void

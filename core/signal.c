@@ -374,6 +374,8 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 	sigenqueue(to, info);
 	if(gp != NULL)
 		fetch_or(&gp->attn, ATTN_SIGNAL);
+	if(gp == NULL && to == NULL)
+		sigtaken(tls_m, sig, uc);
 	if(to != gp && to != NULL){
 		fetch_or(&sched.sigwake, SIGWAKE_LOCKED);
 		sysmonwake();

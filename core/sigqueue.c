@@ -144,6 +144,22 @@ entfree(struct sigent *e)
 	freeents = e;
 }
 
+/*
+ * A POSIX timer has one signal queued at most; what expires meanwhile is counted. The kernel queues the next one when it has
+ * delivered the last, which here may only have been put on a queue: a fast timer would fill it up.
+ */
+static bool
+countoverrun(struct sigent *e, const siginfo_t *info)
+{
+	for(; e != NULL; e = e->next)
+		if(e->info.si_code == SI_TIMER && e->info.si_timerid == info->si_timerid &&
+		    e->info.si_signo == info->si_signo){
+			e->info.si_overrun += info->si_overrun + 1;
+			return true;
+		}
+	return false;
+}
+
 static void
 put(struct g *to, struct g *owner, const siginfo_t *info)
 {
@@ -152,7 +168,12 @@ put(struct g *to, struct g *owner, const siginfo_t *info)
 	uint64_t *bits = d ? &d->pending : &procbits;
 	struct sigent *e, **l;
 
-	if((to != NULL && d == NULL) || ((*bits & SIGBIT(sig)) && sig < FIRSTRT) || (e = entalloc()) == NULL)
+	if(to != NULL && d == NULL)
+		return;
+	if((*bits & SIGBIT(sig)) && (sig < FIRSTRT ||
+	    (info->si_code == SI_TIMER && countoverrun(to != NULL ? d->queue : procq[sig].head, info))))
+		return;
+	if((e = entalloc()) == NULL)
 		return;
 	e->info = *info;
 	e->to = owner;
