@@ -121,7 +121,10 @@ parkabort(struct g *gp, enum wakewhy *why)
 	return false;
 }
 
-/* Wprep -> Wparked. False if it has been claimed. Alone, and in a wait that only who is alone can end, it has not. */
+/*
+ * Wprep -> Wparked. False if it has been claimed. Alone, in a wait that only who is alone can end, it is not claimed now; but a
+ * thread without the P may have been in for a moment since w was read, and have claimed it.
+ */
 static inline bool
 setparked(struct g *gp, uint64_t w)
 {
@@ -129,9 +132,13 @@ setparked(struct g *gp, uint64_t w)
 
 	if(gp->waitreason < Wmutex || gp->waitreason > Wfutex || !semaenter())
 		return cas(&gp->wakeword, w, new);
-	store_relaxed(&gp->wakeword, new);
+	if(likely(load_relaxed(&gp->wakeword) == w)){
+		store_relaxed(&gp->wakeword, new);
+		semaleave();
+		return true;
+	}
 	semaleave();
-	return true;
+	return false;
 }
 
 /* Is an interruptible wait to end at once? Under stress also for nothing, as when another G took the signal. */
