@@ -7,14 +7,13 @@
  *	file locks: flock, lockf, F_SETLKW, F_OFD_...   it gets what it waits for
  *	children: waitpid, waitid, wait4                a signal whose handler lacks SA_RESTART, and then that
  *	System V: msgrcv, semop, semtimedop             the same with SA_RESTART
- *	POSIX: mq_receive, sem_wait, aio_suspend        it is cancelled
+ *	POSIX: mq_receive, sem_wait                     it is cancelled
  *	open of a FIFO for reading, for writing
- *	sigwait, sigwaitinfo, futex: shared, PI, waitv
+ *	sigwait, sigwaitinfo, futex: shared, waitv
  *
  * All wait at once, and a thread that does not block goes on all the time.
  */
 #include "mx.h"
-#include <aio.h>
 #include <linux/futex.h>
 #include <sys/file.h>
 #include <sys/ipc.h>
@@ -28,7 +27,6 @@ struct wait {
 	pid_t child;
 	char path[64];
 	sem_t sem;
-	struct aiocb cb;
 	uint32_t *word;
 	atomic_bool entered, done, joined;
 	void *result;
