@@ -17,7 +17,7 @@ newp(int id)
 {
 	struct p *p = aligned_alloc(CACHELINE, sizeof *p);
 
-	*p = (struct p){.id = id, .status = Pidle}; /* idle: a thief need not wait for runnext */
+	*p = (struct p){.id = id, .status = Pidle, .runqcap = RUNQSIZE}; /* idle: a thief need not wait for runnext */
 	return p;
 }
 
