@@ -407,20 +407,36 @@ static void mkurandom(struct end *e) { e->fd = OK(open("/dev/urandom", O_RDONLY)
 
 /* ---- full ones, to write to ---- */
 
-/* Fills e->fd; then again, as some of it may have moved on. */
-static void
-stuff(struct end *e)
+/* Fills fd, which does not block; true if something went in. */
+static bool
+stuffonce(int fd)
 {
 	static char b[65536];
+	bool any = false;
+
+	for(size_t n = sizeof b; n > 0; n /= 2)
+		while(write(fd, b, n) > 0)
+			any = true;
+	return any;
+}
+
+/*
+ * Fills e->fd; and again for as long as some of it moves on: what TCP has sent leaves room when it is acknowledged, which may
+ * be 40 ms later. It is full when nothing went in for twice as long.
+ */
+static void
+stuff(struct end *e, bool settles)
+{
 	int fl = OK(fcntl(e->fd, F_GETFL));
 
 	OK(fcntl(e->fd, F_SETFL, fl | O_NONBLOCK));
-	for(int i = 0; i < 3; i++) {
-		for(size_t n = sizeof b; n > 0; n /= 2)
-			while(write(e->fd, b, n) > 0)
-				;
-		if(i < 2)
+	for(int quiet = 0; quiet < (settles ? 2 : 4); quiet++) {
+		if(stuffonce(e->fd))
+			quiet = 0;
+		if(settles)
 			sched_yield();
+		else
+			usleep(20000);
 	}
 	OK(fcntl(e->fd, F_SETFL, fl));
 }
@@ -443,15 +459,16 @@ smallbuffers(struct end *e)
 	OK(setsockopt(e->fd, SOL_SOCKET, SO_SNDBUF, &n, sizeof n));
 }
 
-#define FULL(name, mk, small)               \
+#define FULL(name, mk, settles)             \
 	static void full##name(struct end *e) \
 	{                                   \
 		mk(e);                      \
-		if(small)                   \
-			smallbuffers(e);    \
-		stuff(e);                   \
+		smallbuffers(e);            \
+		stuff(e, settles);          \
 	}
-FULL(tcp, mktcp, true)
+#ifndef MX_NOFULLTCP
+FULL(tcp, mktcp, false)
+#endif
 FULL(unix, mkunix, true)
 FULL(seq, mkseq, true)
 FULL(dgram, mkdgram, true)
@@ -463,7 +480,7 @@ fulltty(struct end *e)
 	mktty(e);
 	e->aux[0] = OK(dup(e->fd));
 	OK(tcflow(e->fd, TCOOFF));
-	stuff(e);
+	stuff(e, true);
 }
 
 static void
@@ -480,7 +497,7 @@ swap(struct end *e)
 
 	e->fd = e->peer;
 	e->peer = fd;
-	stuff(e);
+	stuff(e, true);
 }
 
 static void
@@ -532,7 +549,10 @@ static const struct kind kinds[] = {
 	{ "file", false, mkfile, NULL, 0 }, { "directory", false, mkdirectory, NULL, -1 },
 	{ "proc", false, mkproc, NULL, 0 }, { "zero", false, mkzero, NULL, -1 },
 	{ "null", false, mknull, NULL, -1 }, { "urandom", false, mkurandom, NULL, -1 },
-	{ "tcp", true, fulltcp, drain, -1 }, { "unix", true, fullunix, drain, -1 },
+#ifndef MX_NOFULLTCP
+	{ "tcp", true, fulltcp, drain, -1 },
+#endif
+	{ "unix", true, fullunix, drain, -1 },
 	{ "seqpacket", true, fullseq, drain, -1 }, { "dgram", true, fulldgram, drain, -1 },
 	{ "pipe", true, fullpipe, drain, -1 }, { "fifo", true, fullfifo, drain, -1 },
 	{ "tty", true, fulltty, draintty, -1 }, { "eventfd", true, fulleventfd, draineventfd, -1 },

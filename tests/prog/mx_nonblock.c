@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -lutil -lrt */
 /* Every descriptor kind x every operation with the program's O_NONBLOCK: refused at once. See mx.h. */
+#define MX_NOFULLTCP /* TCP may find room for a few bytes more at any moment, natively too */
 #include "mx.h"
 
 static void
