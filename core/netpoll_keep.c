@@ -40,7 +40,7 @@ struct kept {
 	uint32_t use;        /* of pd's number */
 };
 
-static struct mutex keptlock; /* a leaf */
+static struct mutex keptlock; /* taken with a polldesc's held; only persistentalloc is called under it */
 static struct kept *kepts;    /* keptlock; latest first */
 static struct kept *freelist; /* keptlock */
 uint32_t nkept;               /* written under keptlock, atomic reads */
