@@ -28,10 +28,10 @@
  */
 #include <sys/prctl.h>
 
-#include "runtime.h"
+#include "sysmon.h"
 
-static const int64_t SLICE = 10 * MSEC, MINDELAY = 20 * USEC, WAITDELAY = MSEC, MINSLICE = 2 * MSEC, MAXDELAY = 10 * MSEC;
-enum { IDLEROUNDS = 50, DEEPROUNDS = 6, PREEMPTTRIES = 2, OFFCPULOOKS = 2, FUTILE = 4 };
+static const int64_t MINDELAY = 20 * USEC, WAITDELAY = MSEC, MAXDELAY = 10 * MSEC;
+enum { IDLEROUNDS = 50, DEEPROUNDS = 6, FUTILE = 4 };
 
 /*
  * Wakes in a row, by calls that might block while others wait, after which none did. A server that opens and reads files
@@ -48,41 +48,6 @@ struct cand {
 	struct m *mp;
 	struct g *gp;
 };
-
-/*
- * CPU time of mp's thread in ns: CLOCK_THREAD_CPUTIME_ID of another thread. 0 if the kernel does not tell: the
- * thread then seems to sleep, and loses its P instead of being preempted.
- */
-static int64_t
-mcputime(struct m *mp)
-{
-	struct timespec ts;
-
-	if(rawsyscall(SYS_clock_gettime, (long)~mp->tid << 3 | 6, &ts) != 0)
-		return 0;
-	return ts.tv_sec * NSEC + ts.tv_nsec;
-}
-
-/* Is there anything that would run if pp were free? */
-static bool
-workwaits(struct p *pp, int64_t now)
-{
-	int64_t w = load_relaxed(&pp->timer0when);
-
-	return !runqempty(pp) || load_relaxed(&sched.runq.l.n) != 0 || (w != 0 && w <= now);
-}
-
-/*
- * Is mp's thread on a CPU at this instant? Its CPU clock then moves from one look to the next. (Its
- * state in /proc would say more, but to read that takes a descriptor, which the program could notice.)
- */
-static bool
-oncpu(struct m *mp)
-{
-	int64_t cpu = mcputime(mp);
-
-	return mcputime(mp) != cpu;
-}
 
 /*
  * Blocked in a system call since the last round? One that computes there (a large write, a send that does the
@@ -115,81 +80,6 @@ blocked(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 		return false;
 	}
 	return true;
-}
-
-/*
- * How long a G may run: 10 ms as in Go if none waits, and all of them share these 10 ms if some do, down to 2 ms each: the last
- * one waits for all the others' slices, and a kernel would not let one wait for longer than 3 ms, either.
- */
-static int64_t
-slice(struct p *pp)
-{
-	int64_t s = SLICE / (1 + runqlen(pp) + load_relaxed(&sched.runq.l.n));
-
-	return s > MINSLICE ? s : MINSLICE;
-}
-
-/*
- * Stress: its slice is over if it has used the CPU since the last round. Not if it has slept meanwhile: it may be about to do so
- * again, in a call that we do not know, and the signal would end that with EINTR.
- */
-static bool
-overdueatonce(struct p *pp, struct m *mp, struct g *gp, int64_t now)
-{
-	int64_t wall = now - pp->sysschedwhen, cpu = mcputime(mp), used = cpu - mp->cpulast;
-
-	pp->sysschedwhen = now;
-	mp->cpulast = cpu;
-	if(stressrand() % 16 == 0)
-		return true;
-	if(used >= wall / 2 && used <= wall && oncpu(mp)){
-		fetch_or(&gp->attn, ATTN_PREEMPT);
-		preemptask(mp, gp);
-	}
-	return false;
-}
-
-/* Running beyond its slice: asks it to yield; returns true if the P has to be taken instead. */
-static bool
-overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now)
-{
-	uint32_t t = load_relaxed(&pp->schedtick);
-	int64_t ran = now - pp->sysschedwhen, max = slice(pp), cpu;
-
-	if(stresschance(STRESS_PREEMPT, 2))
-		return overdueatonce(pp, mp, gp, now);
-	if(pp->sysschedtick != t){
-		pp->sysschedtick = t;
-		pp->sysschedwhen = now;
-		pp->systries = pp->syslooks = 0;
-		mp->cpulast = -1;
-		return false;
-	}
-	if(ran < max / 2)
-		return false;
-	if(mp->cpulast < 0){
-		mp->cpulast = mcputime(mp);
-		return false;
-	}
-	if(ran < max || !workwaits(pp, now))
-		return false;
-	cpu = mcputime(mp);
-	if(cpu >= 0 && cpu == mp->cpulast)
-		return true; /* it did not run at all: it blocks in a call that we do not know */
-	mp->cpulast = cpu;
-	/*
-	 * It ran, but is it still? The signal would end a wait with EINTR. If it sleeps, the next round sees no progress; it
-	 * may also be off the CPU because we are on it.
-	 */
-	if(!oncpu(mp) && pp->syslooks++ < OFFCPULOOKS)
-		return false;
-	pp->syslooks = 0;
-	pp->sysschedwhen = now;
-	if(pp->systries++ >= PREEMPTTRIES)
-		return true;
-	fetch_or(&gp->attn, ATTN_PREEMPT);
-	preemptask(mp, gp);
-	return false;
 }
 
 /*
@@ -267,8 +157,13 @@ retake(int64_t now)
 		if(load_acquire(&pp->status) != Prunning || (mp = load_relaxed(&pp->m)) == NULL)
 			continue;
 		gp = load_acquire(&mp->curg);
-		if(gp == NULL || load_relaxed(&gp->locks) != 0)
-			continue; /* in the runtime; it may still be long in user code by the next round */
+		if(gp == NULL)
+			continue; /* on g0 */
+		if(load_relaxed(&gp->locks) != 0){
+			if(!load_relaxed(&gp->insyscall))
+				overdueinside(pp, mp, gp, now);
+			continue;
+		}
 		if(load_relaxed(&gp->insyscall) ? !blocked(pp, mp, gp, now) : !overdue(pp, mp, gp, now))
 			continue;
 		c[n++] = (struct cand){pp, mp, gp};

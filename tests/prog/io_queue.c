@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -lrt */
-/* timeout: 120 */
 /* Message queues and semaphores of System V and POSIX: many threads wait in the kernel, others go on, times are kept. */
 #include "io_util.h"
 #include <mqueue.h>

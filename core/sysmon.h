@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Between sysmon.c and slice.c, which run on sysmon's thread only. */
+#ifndef HEDDLE_SYSMON_H
+#define HEDDLE_SYSMON_H
+
+#include "runtime.h"
+
+static const int64_t SLICE = 10 * MSEC;
+
+int64_t mcputime(struct m *);
+bool oncpu(struct m *);
+bool workwaits(struct p *, int64_t now); /* is there anything that would run if that P were free? */
+/* overdue: gp, in user mode on mp with pp, may have run beyond its slice: asks it to yield then. True if the P has to be taken. */
+bool overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now);
+/* overdueinside is the same for a G found in runtime mode. */
+void overdueinside(struct p *pp, struct m *mp, struct g *gp, int64_t now);
+
+#endif
