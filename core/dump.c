@@ -12,6 +12,7 @@
 
 #include "offsets.h"
 #include "runtime.h"
+#include "text.h"
 
 enum { MAXFRAMES = 24, SCANWORDS = 512 };
 

@@ -38,6 +38,7 @@ rawsyscall6(long n, long a, long b, long c, long d, long e, long f)
 
 /* nanotime is CLOCK_MONOTONIC in nanoseconds (through the vDSO, without touching errno). */
 int64_t nanotime(void);
+extern int (*rtclock)(clockid_t, struct timespec *); /* its: host's, once there is one */
 
 /*
  * futexsleep waits until futexwakeup(addr) or the time is up, if *addr is still val.

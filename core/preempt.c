@@ -26,6 +26,7 @@
 #include <sys/resource.h>
 
 #include "sig.h"
+#include "text.h"
 #include "tls.h"
 
 enum {

@@ -13,6 +13,7 @@
 
 #include "offsets.h"
 #include "runtime.h"
+#include "text.h"
 #include "sema.h"
 
 _Static_assert(offsetof(struct g, sp) == G_SP, "G_SP");

@@ -30,6 +30,7 @@
 #include <sys/resource.h>
 
 #include "runtime.h"
+#include "text.h"
 
 enum {
 	GUARD_INSTALL = 102, /* madvise */

@@ -6,6 +6,7 @@
 #include <link.h>
 
 #include "runtime.h"
+#include "text.h"
 
 struct textrange textranges[256];
 size_t ntextranges;

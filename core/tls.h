@@ -7,8 +7,11 @@
 #ifndef HEDDLE_TLS_H
 #define HEDDLE_TLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct g;
 
 struct tcblayout {
 	size_t size;    /* of the descriptor */
@@ -52,5 +55,26 @@ struct tlsops {
 	/* runs fn(arg) on a thread of libc's, on the given stack, and waits for its end; 0 or an errno */
 	int (*runthread)(void *stack, size_t size, void *(*fn)(void *), void *arg);
 };
+
+/* ---- tls.c; user mode or no G at all ---- */
+/* tlsinit finds out how libc's threads look, on the main thread. ENOSYS after a line on the log if it cannot; EAGAIN if
+ * it may be tried again. */
+int tlsinit(const struct tlsops *);
+int tlsnew(struct g *gp);    /* a TCB and TLS at the top of gp->stack; sets fsbase and tid; 0 or EAGAIN */
+/* tlsprefetch asks the cache for the lines that a thread's start and end write. */
+void tlsprefetch(struct g *gp);
+bool tlsunstarted(struct g *gp); /* gp, which does not run, has yet to run its first function */
+void tlsreset(struct g *gp); /* makes a dead G's as new, with another tid */
+void tlsexit(struct g *gp);  /* the last thing gp does in user mode */
+void tlsfree(struct g *gp);  /* of a dead G, before its stack goes */
+uintptr_t tlsstacktop(struct g *gp);   /* where its first frame goes, 64-aligned */
+struct g *gfrompthread(uintptr_t th);  /* NULL: a thread of libc's */
+struct g *gfromtid(uint32_t tid);      /* NULL: no living G has it. Looks at all. */
+/* tlsclone makes a TCB for a thread of clone(2): of thread-local variables it has the caller's values. *tid is the word that the
+ * kernel is to clear at its end; tlsclonefailed says that there is no such thread. 0 without memory. User mode. */
+uintptr_t tlsclone(uint32_t **tid);
+void tlsclonefailed(uint32_t *tid);
+uintptr_t tlsm0(void);                 /* hostops.m0tcb; takes main's TCB from its kernel thread */
+void tlsfork(void); /* this and the other ...fork(): fork.c */
 
 #endif

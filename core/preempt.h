@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Making a running G look: kicks, preemption, cancellation. preempt.c */
+#ifndef HEDDLE_PREEMPT_H
+#define HEDDLE_PREEMPT_H
+
+void preemptinit(void);
+void preemptm(struct m *); /* kicks it: its G looks at attn */
+void preemptask(struct m *, struct g *); /* the same for preemption: not while gp is in a system call. sysmon */
+void kickwait(struct m *);
+void kickhold(struct m *);    /* no kicks to the caller, until */
+void kickrelease(struct m *);
+uintptr_t kerneltcb(struct m *); /* libc's descriptor of mp's kernel thread */
+void cancelg(struct g *);  /* tells a G that it is cancelled, wherever it is; any thread, its TCB says so already */
+bool asynccancels(struct g *); /* is the caller to be cancelled here and now, wherever that is? */
+void cancelhandler(void);  /* after libc may have set its handler of signal 32 */
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* What the scheduler's files have for each other and the rest of core. */
+#ifndef HEDDLE_SCHEDULE_H
+#define HEDDLE_SCHEDULE_H
+
+/* ---- sched.c ---- */
+struct g *schedule(struct m *);
+struct g *execute(struct m *, struct g *gp, bool inherit);
+void wakep(void);
+/* injectglist is ready() for a list of claimed Gs, in order. Any thread. */
+void injectglist(struct glist *);
+
+/* ---- runq.c ---- */
+void runqput(struct p *, struct g *, bool next);
+struct g *runqget(struct p *, bool *inherit);
+struct g *runqsteal(struct p *, struct p *victim, bool stealnext);
+bool runqempty(struct p *);
+uint32_t runqlen(struct p *);
+void runqputbatch(struct p *, struct glist *);
+void globrunqput(struct g *);               /* sched.lock */
+struct g *globrunqget(struct p *, int max); /* sched.lock */
+
+/* ---- p.c ---- */
+void acquirep(struct m *, struct p *);
+struct p *releasep(struct m *);
+void pidleput(struct p *); /* sched.lock */
+struct p *pidleget(void);  /* sched.lock */
+void procinit(int n);
+
+/* ---- m.c, newm.c ---- */
+void startm(struct p *, bool spinning);
+void mdrop(struct m *); /* sched.lock */
+void newm(struct m *);  /* has its kernel thread made; it runs mstart without a P */
+void newmstart(void);
+void newmfork(void);
+void stopm(struct m *);
+bool strandedwork(void); /* is there something to do for an idle P, and nobody who sees to it? sched.lock */
+void handoffp(struct p *);
+struct m *mnew(void); /* sched.lock */
+noreturn void mretire(struct m *); /* on g0 with a P: a dirty M ends */
+void mstart(struct m *);
+void mfork(void);
+
+/* midles: the M is going to sleep, on g0. */
+static inline void
+midles(struct m *mp)
+{
+	sigmaskidle(mp);
+	if(unlikely(load_relaxed(&cputimeon)))
+		cpuswitch(mp, NULL);
+}
+
+/* ---- sysmon.c ---- */
+void sysmonstart(void);
+void sysmonwake(void);
+void wakenetpoller(int64_t when);
+
+/* ---- netpoll_epoll.c; the rest of it: netpoll.h ---- */
+bool netpollinited(void);
+bool netpollanywaiters(void);
+/* netpoll(delay ns; <0 blocks, 0 polls) returns the Gs that became ready, claimed with result 2.
+ * On g0 or sysmon; needs no P. A signal ends a blocking one early. */
+struct glist netpoll(int64_t delay);
+void netpollbreak(void); /* makes a blocked netpoll return. Async-signal-safe. */
+
+/* ---- cgroup.c, trace.c ---- */
+int cgroupquota(void);           /* CPUs the cgroup's quota allows, rounded up; 0 for no limit */
+void schedtrace(void);           /* one SCHED line to the log, with scheddetail all Ps, Ms and Gs */
+
+#endif
