@@ -173,6 +173,7 @@ mleave(struct m *mp)
 
 	memcpy(ctx, mp->exitctx, sizeof ctx);
 	mp->dirty = false;
+	tls_m = NULL; /* for the handler of signal 33, which may still run here */
 	lock(&sched.lock);
 	mdrop(mp);
 	unlock(&sched.lock);

@@ -375,8 +375,15 @@ cancelhandler(void)
 	struct kernelaction now;
 
 	rawsyscall(SYS_rt_sigaction, SIGCANCELNO, NULL, &now, 8);
-	if(preemptup && now.handler != preempttramp)
-		takeover(SIGCANCELNO, preempttramp, &wascancel, &libccancel);
+	if(!preemptup || now.handler == preempttramp)
+		return;
+	takeover(SIGCANCELNO, preempttramp, &wascancel, &libccancel);
+	/* kicks that came meanwhile have gone to libc's handler, which ignores them */
+	for(struct m *mp = load_acquire(&allm); mp != NULL; mp = mp->alllink)
+		if(load_acquire(&mp->signalpending) == KICK_SENT)
+			sendkick(mp);
+	if(load_acquire(&sysmonm.signalpending) == KICK_SENT)
+		sendkick(&sysmonm);
 }
 
 void

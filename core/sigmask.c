@@ -234,7 +234,7 @@ siggexit(struct g *gp)
 		sigunwound(gp, gp->stack.hi - 1); /* it may end in a handler */
 	rtenter(gp);
 	mp = gp->m;
-	store_release(&gp->sigmask, ~0ULL);
+	store_release(&gp->sigmask, ~SIGNEVER); /* it may yet be moved to a thread, which must go on taking kicks */
 	if((gained = leave(gp->sigclass)) != 0){
 		sigsetkernelmask(mp->sigmask | gained);
 		store_release(&mp->sigmask, mp->sigmask | gained);

@@ -426,7 +426,8 @@ munitsignals(struct m *mp)
 {
 	stack_t ss = {.ss_flags = SS_DISABLE};
 
-	sigblockall();
+	/* libc's setuid may have this thread on its list already, and waits for it, while the thread's end waits for libc's setuid */
+	sigsetkernelmask(~SIGBIT(SIGSETXIDNO));
 	store_release(&mp->sigmask, ~0ULL);
 	rawsyscall(SYS_sigaltstack, &ss, NULL);
 }

@@ -7,7 +7,7 @@
 
 void siginit(void);
 void minitsignals(struct m *);   /* signal stack; on the new M, whose signals are all blocked */
-void munitsignals(struct m *);   /* the reverse; all signals stay blocked */
+void munitsignals(struct m *);   /* the reverse; all signals stay blocked but libc's 33 */
 bool sigdispatch(struct m *);    /* finds a G for each signal that waits for one; true if there was any. On g0, sysmon or in runtime mode */
 /* sigdeliver runs the handlers of gp's pending deliverable signals, in user mode, on gp's stack; locks == 1. It
  * returns whether all those that ran had SA_RESTART (gp->nsig tells whether any did). */

@@ -17,7 +17,7 @@
  * A delay at all points alike would hide as much as it shows. So the seed chooses for each point how often there is one:
  * never at half of them, often at a few. Different seeds search in different places.
  */
-#include "runtime.h"
+#include "sig.h"
 
 static const char *const points[] = {
 #define POINT(name) #name,
@@ -156,9 +156,24 @@ passp(struct m *mp)
 	return true;
 }
 
+/*
+ * A thread on g0 must let through the kick and libc's signal 33: who has sent one waits for it. So a G that has blocked
+ * all signals must not leave its thread.
+ */
+static void
+checkmask(void)
+{
+	uint64_t blocked = 0;
+
+	rawsyscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, 8);
+	if(blocked & (SIGBIT(SIGCANCELNO) | SIGBIT(SIGSETXIDNO)))
+		throw("stress: a kernel thread that schedules blocks the kick");
+}
+
 bool
 stressschedule(struct m *mp)
 {
+	checkmask();
 	stressat(ST_schedule);
 	if(stresschance(STRESS_MOVE, 4))
 		spill(mp->p);

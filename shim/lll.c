@@ -124,8 +124,8 @@ wakeg(uint32_t *word)
 		futexunpark(word, 1);
 	else
 		wakewithoutp(word);
-	if(gp->locks > 1)
-		leaveruntime(gp);
+	if(gp->locks > 1 || forking)
+		leaveruntime(gp); /* within fork all signals are blocked: the G must not leave a thread in that state */
 	else
 		leave(gp);
 }
@@ -143,8 +143,12 @@ inchild(void)
 void
 lllwake(uint32_t *word)
 {
+	if(ldsolock(word)){
+		futexwakeup(word, 1); /* and no G waits; the descriptor in force may be another G's here: setxid.c */
+		return;
+	}
 	if(rtready && !semaidle((uintptr_t)word + 1) && !inchild())
 		wakeg(word);
-	if(!parks || load_relaxed(&kwaiters) != 0 || ldsolock(word))
+	if(!parks || load_relaxed(&kwaiters) != 0)
 		futexwakeup(word, 1);
 }
