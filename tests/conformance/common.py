@@ -44,7 +44,7 @@ class Run:
         self.logs = work.folder(f'results/{work.suite}/{tag}.logs')
         self.rows, self.lock, self.begin = {}, threading.Lock(), time.time()
         self.scale = float(os.environ.get('TSCALE', '1'))
-        drop = re.compile(r'MAKE|MFLAGS|LD_PRELOAD|SUITES|ONLY|JOBS|NATIVE|CONFORMANCE|BUILD$|TSCALE')
+        drop = re.compile(r'MAKE|MFLAGS|LD_PRELOAD|SUITES|ONLY|JOBS|NATIVE|PARKED|CONFORMANCE|BUILD$|TSCALE')
         self.env = {k: v for k, v in os.environ.items() if not drop.match(k)}
 
     def wants(self, name):

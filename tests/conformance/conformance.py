@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """conformance.py: test suites that others wrote, natively and under heddle.
 
-    make conformance [SUITES="glibc python redis memcached stressng"] [ONLY=REGEX] [NATIVE=1] [JOBS=N]
+    make conformance [SUITES="glibc python redis memcached stressng"] [ONLY=REGEX] [NATIVE=1] [JOBS=N] [PARKED=1]
 
 Fetches the suites from Debian (packages, and source packages below the folder CONFORMANCE_DIR, build/conformance),
 builds them and runs them under libheddle.so. Needs root, for the packages and the namespaces that the suites run in.
@@ -11,6 +11,9 @@ What passes natively is recorded in passes/SUITE.txt: rows that passed in three 
 the suite natively as well, and takes what passes both times. A row that passes natively and does not under heddle is
 run again alone, under heddle and natively; what fails there natively too is not counted, and what passes under heddle
 the second time is listed as such and does count as a failure.
+
+PARKED=1 gives every process a second thread, which waits for ever (parked.c), natively and under heddle: programs that make
+none of their own are then run by the whole runtime too.
 
 QUICK=1 is what `make check` runs: some tests of some suites, in two minutes once they are built. There a row that fails once
 is only told, and what cannot be fetched ends the run with status 77.
@@ -97,28 +100,39 @@ def inside(name, top, tag, preload, only, jobs):
     r.save()
 
 
-def judge(w, lib, only, jobs):
-    """Runs a suite. Returns (rows that pass natively, those that fail under heddle, those that failed once, seconds)."""
-    s, begin = suite(w.suite), time.time()
+def parked(top):
+    """Builds parked.c; what is to be preloaded for it, None without PARKED."""
+    if not E.get('PARKED'):
+        return None
+    so = f'{os.path.realpath(top)}/bin/parked.so'
+    os.makedirs(os.path.dirname(so), exist_ok=True)
+    subprocess.run(['gcc', '-O2', '-Wall', '-fPIC', '-shared', '-o', so, HERE + '/parked.c'], check=True)
+    return so
+
+
+def judge(w, lib, second, only, jobs):
+    """Runs a suite, with the library `second` preloaded in any case. Returns (rows that pass natively, those that fail
+    under heddle, those that failed once, seconds)."""
+    s, begin, both = suite(w.suite), time.time(), f'{lib}:{second}' if second else lib
     want = set(load_list(w.suite))
     if E.get('NATIVE'):
-        native = run(w, 'native', None, only, jobs)
+        native = run(w, 'native', second, only, jobs)
         want = {r for r in want if native.get(r) == 'PASS'}
-    got = run(w, 'heddle', lib, only, jobs)
+    got = run(w, 'heddle', both, only, jobs)
     if only:
         want &= set(got)
     bad = {r: got.get(r, 'NOT RUN') for r in want if got.get(r) != 'PASS'}
     once = {}
     if bad:
         again = '|'.join(sorted({s.unit(r) for r in bad}))
-        second = run(w, 'heddle.again', lib, again, 1)
-        native = run(w, 'native.again', None, again, 1)
+        repeated = run(w, 'heddle.again', both, again, 1)
+        native = run(w, 'native.again', second, again, 1)
         for r in list(bad):
             if native.get(r) != 'PASS':
                 print(f'note: {w.suite} {r} fails natively here as well: {native.get(r, "NOT RUN")}')
                 del bad[r]
                 want.discard(r)
-            elif second.get(r) == 'PASS':
+            elif repeated.get(r) == 'PASS':
                 once[r] = bad.pop(r)
     return want, bad, once, time.time() - begin
 
@@ -144,7 +158,7 @@ def main():
         except (subprocess.CalledProcessError, OSError, StopIteration) as e:
             print(f'conformance: cannot set up {name}: {e}')
             sys.exit(77 if quick else 2)
-        want, bad, once, seconds = judge(w, lib, only, jobs)
+        want, bad, once, seconds = judge(w, lib, parked(top), only, jobs)
         for r in sorted(bad):
             print(f'FAILS {name} {r} {bad[r]}')
         for r in sorted(once):
