@@ -6,6 +6,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <ucontext.h>
 
@@ -13,6 +14,9 @@
 #include "setmask.h"
 
 void contextreturn(void); /* asm/context_amd64.S */
+/* swapcontext's, which calls them by name */
+__attribute__((used)) __typeof__(&swapcontext) swapplain(const ucontext_t *to);
+__attribute__((used)) int swapto(const ucontext_t *to);
 
 /* ---- longjmp ---- */
 
@@ -96,30 +100,59 @@ setcontext(const ucontext_t *to)
 	return libc.setcontext(to);
 }
 
-/*
- * libc's function would save the mask that has been set for the context to go to. So the caller's is saved before, as it
- * is here; whoever goes back to it comes back from getcontext once more.
- */
-static noinline int
-swapmask(struct g *gp, ucontext_t *from, const ucontext_t *to)
+/* What swapcontext is to jump to: libc's, unless the mask is another one; NULL: see there. */
+__typeof__(&swapcontext)
+swapplain(const ucontext_t *to)
 {
-	volatile bool back = false;
+	return othermask(getg(), to) ? NULL : libc.swapcontext;
+}
 
-	if(getcontext(from) != 0)
-		return -1;
-	if(back)
-		return 0;
-	back = true;
-	setmask(gp, maskof(&to->uc_sigmask));
+int
+swapto(const ucontext_t *to)
+{
+	setmask(getg(), maskof(&to->uc_sigmask));
 	return libc.setcontext(to);
 }
 
-EXPORT int
+/*
+ * libc's function would save the mask that has been set for the context to go to. So the caller's is saved before, as it is
+ * here, by getcontext; but as of a call that has returned, with the caller's stack pointer and address. No frame of ours may be
+ * part of it: `to` may go on with a frame above the caller's, on the same stack, and then writes over what is below. Only the registers
+ * that a call keeps matter otherwise, and getcontext sees these as the caller left them.
+ */
+enum { CONTEXTSP = offsetof(ucontext_t, uc_mcontext.gregs[REG_RSP]), CONTEXTPC = offsetof(ucontext_t, uc_mcontext.gregs[REG_RIP]) };
+_Static_assert(CONTEXTSP == 160 && CONTEXTPC == 168, "swapcontext has these as numbers");
+
+EXPORT __attribute__((naked)) int
 swapcontext(ucontext_t *from, const ucontext_t *to)
 {
-	struct g *gp = getg();
-
-	return othermask(gp, to) ? swapmask(gp, from, to) : libc.swapcontext(from, to);
+	__asm__("pushq	%rdi\n\t.cfi_adjust_cfa_offset 8\n\t"
+		"pushq	%rsi\n\t.cfi_adjust_cfa_offset 8\n\t"
+		"subq	$8, %rsp\n\t.cfi_adjust_cfa_offset 8\n\t"
+		"movq	%rsi, %rdi\n\t"
+		"call	swapplain\n\t"
+		"testq	%rax, %rax\n\t"
+		"jne	1f\n\t"
+		"movq	16(%rsp), %rdi\n\t"
+		"call	getcontext@PLT\n\t"
+		"testl	%eax, %eax\n\t"
+		"jne	2f\n\t"
+		"movq	16(%rsp), %rdi\n\t"
+		"leaq	32(%rsp), %rdx\n\t"
+		"movq	%rdx, 160(%rdi)\n\t"
+		"movq	24(%rsp), %rdx\n\t"
+		"movq	%rdx, 168(%rdi)\n\t"
+		"movq	8(%rsp), %rdi\n\t"
+		"leaq	swapto(%rip), %rax\n\t"
+		"jmp	3f\n"
+		"1:	movq	8(%rsp), %rsi\n\t"
+		"movq	16(%rsp), %rdi\n"
+		"3:	.cfi_remember_state\n\t"
+		"addq	$24, %rsp\n\t.cfi_adjust_cfa_offset -24\n\t"
+		"jmp	*%rax\n"
+		"2:	.cfi_restore_state\n\t"
+		"addq	$24, %rsp\n\t.cfi_adjust_cfa_offset -24\n\t"
+		"ret");
 }
 
 /* The function of a context has returned. */

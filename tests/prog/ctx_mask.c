@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Contexts and signal masks: getcontext saves the thread's, setcontext, swapcontext and the end of a context's function set it,
- * while threads wait and move about. A handler may be left by setcontext, from an alternate stack too.
+ * while threads wait and move about. A handler may be left by setcontext, from an alternate stack too. Of what swapcontext saves
+ * nothing is on the stack below its caller.
  */
 #include "prog.h"
 #include <signal.h>
@@ -113,6 +114,38 @@ coroutine(char *stack)
 	CHECK(!"here");
 }
 
+/* Writes over the stack below its caller. */
+static __attribute__((noinline)) void
+scribble(void)
+{
+	volatile char below[4096];
+
+	for(size_t i = 0; i < sizeof below; i++)
+		below[i] = 0x55;
+}
+
+/* A context that has been saved goes on after one that runs on the same stack, above it, has written over what is below. */
+static void
+sibling(void)
+{
+	volatile int round = 0, back = 0;
+
+	OK(getcontext(&co));
+	if(round++ == 0){
+		block(SIG_BLOCK, SIGUSR1);
+		OK(swapcontext(&link_, &co));
+		CHECK(blocked(SIGUSR1));
+		back++;
+	}else{
+		CHECK(!blocked(SIGUSR1));
+		scribble();
+		setcontext(&link_);
+	}
+	EQ(round, 2);
+	EQ(back, 1);
+	block(SIG_UNBLOCK, SIGUSR1);
+}
+
 static __thread ucontext_t out;
 
 static void
@@ -146,6 +179,7 @@ work(void *arg)
 	for(int i = 0; i < ROUNDS; i++){
 		coroutine(stack);
 		leavehandler();
+		sibling();
 	}
 	ss.ss_flags = SS_DISABLE;
 	OK(sigaltstack(&ss, NULL));
