@@ -151,20 +151,6 @@ firstp(struct m *mp)
 	return pp != NULL;
 }
 
-/* mstart runs the scheduler on a new M's own stack; it returns when the M has been idle too long. */
-void
-mstart(struct m *mp)
-{
-	minitsignals(mp);
-	if(__builtin_setjmp(mp->exitctx) != 0)
-		return;
-	mp->g0sp = (uintptr_t)__builtin_alloca(16) & ~15UL;
-	mp->g0sp -= 256;
-	if(!firstp(mp))
-		stopm(mp);
-	gogo(schedule(mp));
-}
-
 /* The end of mp's kernel thread. As soon as mp is free another one may start in it. */
 static noreturn void
 mleave(struct m *mp)
@@ -178,6 +164,27 @@ mleave(struct m *mp)
 	mdrop(mp);
 	unlock(&sched.lock);
 	__builtin_longjmp(ctx, 1);
+}
+
+/* mstart runs the scheduler on a new M's own stack; it returns when the M has been idle too long. */
+void
+mstart(struct m *mp)
+{
+	minitsignals(mp);
+	if(__builtin_setjmp(mp->exitctx) != 0)
+		return;
+	mp->g0sp = (uintptr_t)__builtin_alloca(16) & ~15UL;
+	mp->g0sp -= 256;
+	if(mp->ownstate != 0){
+		if(!ownwait(mp)){
+			munitsignals(mp);
+			mleave(mp);
+		}
+		gogo(execute(mp, mp->lockedg, false));
+	}
+	if(!firstp(mp))
+		stopm(mp);
+	gogo(schedule(mp));
 }
 
 /* Leaves the idle list and the process, unless somebody took mp off the list first. */
@@ -311,4 +318,5 @@ mfork(void)
 {
 	allm = mfree = NULL;
 	newmfork();
+	ownfork();
 }

@@ -22,12 +22,14 @@
  * does. entersyscallblock keeps a reserve so that this is not for ever (syscall.c).
  */
 #include "runtime.h"
+#include "sig.h"
 
 enum { MSTACK = 128 << 10, MAKERSTACK = 64 << 10 };
 
 static struct m *newms; /* atomic; to be made, by schedlink */
 static uint32_t asked;  /* atomic; requests */
 static bool makerup;
+static int32_t makertid; /* atomic */
 
 /* The thread's first function, on its native stack and TCB. */
 static void *
@@ -56,6 +58,7 @@ failed(struct m *mp, int e)
 		sched.maxblocked = sched.nblocked > 1 ? sched.nblocked - 1 : 1;
 	unlock(&sched.blocklock);
 	mp->spinning = false;
+	ownfailed(mp);
 	lock(&sched.lock);
 	mdrop(mp);
 	unlock(&sched.lock);
@@ -86,9 +89,32 @@ makehere(struct m *mp)
 		setfsbase(gp->fsbase);
 }
 
+int
+newmhere(struct m *mp)
+{
+	struct g *gp = getg();
+	uint64_t old, most = ~SIGNEVER;
+	int e;
+
+	/* no handler of the program's may find the M's TCB in force; libc's own signals know it */
+	rawsyscall(SYS_rt_sigprocmask, SIG_SETMASK, &most, &old, 8);
+	setfsbase(gp->m->fsbase);
+	e = host->newthread(mentry, mp, MSTACK);
+	setfsbase(gp->fsbase);
+	sigsetkernelmask(old);
+	return e;
+}
+
+int32_t
+plaintid(void)
+{
+	return load_relaxed(&makertid);
+}
+
 static void *
 maker(void *arg)
 {
+	store_relaxed(&makertid, (int32_t)rawsyscall(SYS_gettid));
 	for(;;){
 		uint32_t seen = load_acquire(&asked);
 		struct m *mp = xchg(&newms, NULL), *next;
@@ -136,5 +162,6 @@ void
 newmfork(void)
 {
 	newms = NULL;
+	makertid = 0;
 	makerup = false;
 }

@@ -411,8 +411,10 @@ rtexitslow(struct g *gp)
 	e = errno;
 	if(load_relaxed(&gp->attn) & ATTN_SLOW)
 		stressexit(gp);
-	while((a = load_relaxed(&gp->attn)) & (ATTN_PREEMPT | ATTN_SIGNAL | ATTN_LOCK)){
+	while((a = load_relaxed(&gp->attn)) & (ATTN_PREEMPT | ATTN_SIGNAL | ATTN_LOCK | ATTN_OWN)){
 		rtenter(gp);
+		if(a & ATTN_OWN)
+			ownasked(gp);
 		if(a & ATTN_LOCK){
 			fetch_and(&gp->attn, ~(uint32_t)ATTN_LOCK);
 			lockbyname(gp);

@@ -270,16 +270,15 @@ goexit0(struct g *gp)
 {
 	struct m *mp = gp->m;
 	void (*fn)(struct g *) = (void (*)(struct g *))gp->arg;
+	uint64_t goid = gp->goid;
 
 	store_relaxed(&mp->curg, NULL);
 	gp->m = NULL;
 	gp->arg = NULL;
-	gp->goid = 0;
-	if(gp->lockedm != NULL){
-		mp->lockedg = NULL;
-		gp->lockedm = NULL;
-		gp->nlocked = 0;
-	}
+	store_relaxed(&gp->goid, 0);
+	compiler_barrier(); /* pairs with the heavybarrier in own.c */
+	if(unlikely(gp->lockedm != NULL || load_relaxed(&gp->attn) & ATTN_OWN))
+		ownexit(gp, mp, goid);
 	stressat(ST_goexit);
 	fn(gp);
 	if(unlikely(mp->dirty))
@@ -293,36 +292,6 @@ goexit(struct g *gp, void (*fn)(struct g *))
 	gp->arg = (void *)fn;
 	mcall(goexit0);
 	__builtin_unreachable();
-}
-
-void
-lockosthread(struct g *gp)
-{
-	struct m *mp = gp->m;
-
-	if(gp->nlocked++ != 0)
-		return;
-	noteclear(&mp->park); /* nobody can hand anything to a running M */
-	mp->lockedg = gp;
-	gp->lockedm = mp;
-}
-
-void
-lockbyname(struct g *gp)
-{
-	if(gp->flags & GF_NAMED)
-		return;
-	gp->flags |= GF_NAMED;
-	lockosthread(gp);
-}
-
-void
-unlockosthread(struct g *gp)
-{
-	if(gp->nlocked == 0 || --gp->nlocked != 0)
-		return;
-	gp->m->lockedg = NULL;
-	gp->lockedm = NULL;
 }
 
 struct g *

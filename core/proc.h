@@ -10,9 +10,6 @@ void gstress(struct g *gp); /* marks a new G, whose attn is set, under stress */
 int32_t glive(int32_t d);
 /* goexit leaves gp for good; fn(gp) runs on g0, when gp's stack is no longer in use, then schedule(). */
 noreturn void goexit(struct g *gp, void (*fn)(struct g *));
-void lockosthread(struct g *); /* LockOSThread: this G on this M, this M for this G only; counts */
-void unlockosthread(struct g *);
-void lockbyname(struct g *); /* on ATTN_LOCK: locks the current G, once and for good */
 
 /* gfget returns a dead G: best one with a stack whose mapping is stacksize bytes, else one without (stacksize == 0),
  * else one with a stack of another size; NULL without memory. gfput gives it back. Any thread. */

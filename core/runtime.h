@@ -104,7 +104,8 @@ enum { /* bits of g.attn, looked at by rtexit(); set by attnset() by who then lo
 	ATTN_CANCEL = 4,
 	ATTN_LOCK = 8,    /* its name says that it is to lock itself to its M */
 	ATTN_SLOW = 16,   /* always set: a foreign thread, or there is stress */
-	ATTN_IDLE = ATTN_PREEMPT | ATTN_SLOW, /* those that end no wait */
+	ATTN_OWN = 32,    /* an M is reserved for it (own.c), where it is to go */
+	ATTN_IDLE = ATTN_PREEMPT | ATTN_LOCK | ATTN_SLOW | ATTN_OWN, /* those that end no wait */
 };
 
 enum { RETAKE_NO = 0, RETAKE_ASKED = 1, RETAKE_TAKEN = 2, RETAKE_SLEEP = 3 };
@@ -136,7 +137,7 @@ struct g {
 		struct g *ahead;     /* on a gqueue: a later one, or NULL; owned by the queue */
 		void *libctls;       /* tls.c: libc's own TLS block of a dead G without a stack */
 	};
-	struct m *lockedm;    /* locked to this M, or NULL; only the G writes */
+	struct m *lockedm;    /* locked to this M, or NULL; only the G writes, own.c */
 	uint32_t syscalltick; /* entersyscall calls; only the G writes */
 	uint16_t nlocked;     /* depth of lockosthread; only the G */
 	uint8_t nointr;       /* this wait is not ended by signals; the G writes before it parks */
@@ -198,6 +199,11 @@ struct m {
 	struct p *p;       /* written by the M, or by sysmon once it has won the handshake */
 	struct p *nextp;   /* handed over before notewakeup(&park) */
 	struct g *lockedg; /* G locked to this M, or NULL */
+	struct g *reservedfor; /* this and the next four: own.c */
+	uint64_t reservedgoid;
+	uint32_t wishes;
+	uint8_t ownstate;
+	bool wished;
 	bool dirty;        /* the program has changed its kernel thread: it is that G's alone and ends with it */
 	bool spinning;
 	bool insetxid;     /* in libc's setuid or its handler of signal 33, with another descriptor in force; only the M */
@@ -351,6 +357,7 @@ getm(void)
 #include "mode.h"
 #include "park.h"
 #include "proc.h"
+#include "own.h"
 #include "signals.h"
 #include "cputime.h"
 #include "schedule.h"

@@ -32,6 +32,7 @@ void startm(struct p *, bool spinning);
 void mdrop(struct m *); /* sched.lock */
 void newm(struct m *);  /* has its kernel thread made; it runs mstart without a P */
 void newmstart(void);
+int newmhere(struct m *); /* has the caller's kernel thread make it; 0 or an errno. On a G in user mode */
 void newmfork(void);
 void stopm(struct m *);
 bool strandedwork(void); /* is there something to do for an idle P, and nobody who sees to it? sched.lock */

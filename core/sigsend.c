@@ -150,6 +150,8 @@ sigdeliver(struct g *gp)
 	struct m *mp;
 	siginfo_t info;
 
+	if(unlikely(load_relaxed(&gp->attn) & ATTN_OWN))
+		ownasked(gp);
 	for(;;){
 		fetch_and(&gp->attn, ~(uint32_t)ATTN_SIGNAL); /* before the look at the queues */
 		if(!sigtake(gp, ~gp->sigmask & ~sigwaitset(gp), &info))

@@ -10,7 +10,6 @@
  * set_tid_address(2) is the G's as well: the word is cleared, and waiters are woken, when the G ends, not an M.
  */
 #include <errno.h>
-#include <limits.h>
 #include <sys/resource.h>
 
 #include "sync.h"
@@ -25,14 +24,17 @@ enum { IOPRIO_WHO_PROCESS = 1 };
 static bool
 translate(long *tid, bool change)
 {
-	pid_t id = kernelid((pid_t)*tid, change);
+	pid_t id = (pid_t)*tid;
+	int e = 0;
 
-	if(id == NOTHREAD){
-		errno = refuse("a system call");
-		return false;
-	}
+	if(change)
+		e = kernelown(&id);
+	else
+		id = kernelid(id);
 	*tid = id;
-	return true;
+	if(e != 0)
+		errno = e == EAGAIN ? ENOMEM : e;
+	return e == 0;
 }
 
 void *

@@ -131,21 +131,9 @@ getrusage(__rusage_who_t who, struct rusage *ru)
 
 /* ---- timers ---- */
 
-/* The kernel's id of the caller's thread, if that is gp; of another one, if it has a kernel thread. -1 if not. */
-static pid_t
-kerneltid(struct g *gp)
-{
-	struct m *mp;
-
-	if(gp == getg())
-		own();
-	mp = load_relaxed(&gp->lockedm);
-	return mp != NULL ? mp->tid : -1;
-}
-
 /*
- * A timer that counts a thread's CPU time, or that signals a thread, is the kernel's matter, so the thread needs a kernel thread
- * of its own. EINVAL for another one that has none, as if there were no such thread.
+ * A timer that counts a thread's CPU time, or that signals a thread, is the kernel's matter, so the thread gets a kernel thread
+ * of its own.
  */
 EXPORT int
 timer_create(clockid_t clock, struct sigevent *ev, timer_t *t)
@@ -153,22 +141,22 @@ timer_create(clockid_t clock, struct sigevent *ev, timer_t *t)
 	struct g *self = getg(), *gp;
 	struct sigevent copy;
 	pid_t tid;
+	int e = 0;
 
 	if(self == NULL)
 		return libc.timer_create(clock, ev, t);
 	if((gp = gofclock(clock)) != NULL){
-		if((tid = kerneltid(gp)) < 0)
-			goto invalid;
+		tid = (pid_t)gp->tid;
+		e = kernelown(&tid);
 		clock = (clockid_t)(~(unsigned)tid << KINDBITS | 6); /* as the kernel encodes it: scheduler's clock of a thread */
 	}
-	if(ev == NULL || ev->sigev_notify != SIGEV_THREAD_ID || (gp = gfromtid((uint32_t)ev->_sigev_un._tid)) == NULL)
+	if(e == 0 && ev != NULL && ev->sigev_notify == SIGEV_THREAD_ID){
+		copy = *ev;
+		e = kernelown(&copy._sigev_un._tid);
+		ev = &copy;
+	}
+	if(e == 0)
 		return libc.timer_create(clock, ev, t);
-	if((tid = kerneltid(gp)) < 0)
-		goto invalid;
-	copy = *ev;
-	copy._sigev_un._tid = tid;
-	return libc.timer_create(clock, &copy, t);
-invalid:
-	errno = EINVAL;
+	errno = e == ESRCH ? EINVAL : e;
 	return -1;
 }

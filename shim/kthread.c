@@ -3,12 +3,11 @@
  * What the kernel keeps for each of its threads: affinity, priority, namespaces, and so on.
  *
  * A G that changes any of it is locked to its M, the change is made for real, and
- * when the G ends so does that kernel thread (mretire). A thread that starts
- * with such attributes, or whose creator has them, locks itself first of all and
- * tells its creator how that went, as pthread_create returns the error.
+ * when the G ends so does that kernel thread (mretire). A change that another thread makes is one of the kernel thread
+ * that the G is locked to, or of one that is made for it (core/own.c): the kernel judges each, and the errors are its own.
  *
- * One G cannot lock another. If that is not locked yet, a change asked for by another thread
- * is refused with EPERM, as of a thread that belongs to somebody else.
+ * A thread that starts with such attributes locks itself first of all and tells its creator how that went, as pthread_create
+ * returns the error. One whose creator has a changed kernel thread starts on a thread that this one has made.
  */
 #include <errno.h>
 #include <limits.h>
@@ -25,42 +24,46 @@ own(void)
 	if(gp == NULL || gp->flags & GF_KERNEL)
 		return;
 	rtenter(gp);
-	lockosthread(gp);
-	gp->flags |= GF_KERNEL;
-	gp->m->dirty = true;
+	lockforgood(gp);
 	rtexit(gp);
 }
 
-int
-refuse(const char *what)
-{
-	static uint32_t said;
-
-	if(xchg(&said, 1) == 0)
-		rtlog("%s for another thread: refused with EPERM, as that has no kernel thread of its own", what);
-	return EPERM;
-}
-
-/* The kernel thread for a question about gp: its own, or 0, the caller's, which stands for any. */
+/* The kernel thread for a question about gp: 0 is the caller's. */
 static long
 askthread(struct g *gp)
 {
-	struct m *mp = load_relaxed(&gp->lockedm);
+	struct g *self = getg();
+	long tid;
 
-	return gp == getg() || mp == NULL ? 0 : mp->tid;
+	if(self != NULL && load_relaxed(&self->attn) & ATTN_OWN){
+		rtenter(self); /* goes where it is to be */
+		rtexit(self);
+	}
+	if(gp == self)
+		return 0;
+	if((tid = owntid(gp)) != 0)
+		return tid;
+	/* any that nobody has changed; the caller's is one if the caller has none of its own */
+	return self != NULL && load_relaxed(&self->lockedm) == NULL ? 0 : plaintid();
 }
 
-/* The kernel thread for a change to gp; -1 if it has none. */
-static long
-ownthread(struct g *gp)
+/* change begins a change to gp, which was goid: w->tid is the kernel thread. 0 or a positive errno. changed ends it. */
+static int
+change(struct g *gp, uint64_t goid, struct ownwish *w)
 {
-	struct m *mp = load_relaxed(&gp->lockedm);
+	*w = (struct ownwish){0};
+	if(gp != getg())
+		return ownreserve(gp, goid, w);
+	own();
+	w->tid = owntid(gp);
+	return 0;
+}
 
-	if(gp == getg()){
-		own();
-		return 0;
-	}
-	return mp == NULL ? -1 : mp->tid;
+static int
+changed(struct g *gp, struct ownwish *w, int result)
+{
+	ownreserved(gp, w, result == 0);
+	return result;
 }
 
 static int
@@ -101,20 +104,6 @@ kstartparse(struct kstart *k, const pthread_attr_t *attr)
 		k->what |= KSTART_CPUS;
 }
 
-void
-kstartinherit(struct kstart *k, struct g *self)
-{
-	if(!(self->flags & GF_KERNEL))
-		return;
-	if(!(k->what & KSTART_CPUS) && rawsyscall(SYS_sched_getaffinity, 0, sizeof k->cpus, &k->cpus) > 0)
-		k->what |= KSTART_CPUS;
-	if(!(k->what & KSTART_SCHED)){
-		k->policy = (int)rawsyscall(SYS_sched_getscheduler, 0);
-		rawsyscall(SYS_sched_getparam, 0, &k->param);
-		k->what |= KSTART_SCHED;
-	}
-}
-
 int
 kstartapply(const struct kstart *k)
 {
@@ -149,13 +138,14 @@ EXPORT int
 pthread_setaffinity_np(pthread_t th, size_t size, const cpu_set_t *set)
 {
 	struct g *gp = rtready ? gfrompthread(th) : NULL;
-	long tid;
+	struct ownwish w;
+	int e;
 
 	if(gp == NULL)
 		return libc.pthread_setaffinity_np(th, size, set);
-	if((tid = ownthread(gp)) < 0)
-		return refuse("pthread_setaffinity_np");
-	return result(rawsyscall(SYS_sched_setaffinity, tid, size, set));
+	if((e = change(gp, load_relaxed(&gp->goid), &w)) != 0)
+		return e;
+	return changed(gp, &w, result(rawsyscall(SYS_sched_setaffinity, w.tid, size, set)));
 }
 
 EXPORT int
@@ -176,23 +166,24 @@ pthread_getschedparam(pthread_t th, int *policy, struct sched_param *param)
 static bool
 ordinary(struct g *gp, int policy, const struct sched_param *param)
 {
-	return load_relaxed(&gp->lockedm) == NULL && policy == SCHED_OTHER && param->sched_priority == 0 &&
-	    rawsyscall(SYS_sched_getscheduler, 0) == SCHED_OTHER;
+	return owntid(gp) == 0 && policy == SCHED_OTHER && param->sched_priority == 0 &&
+	    rawsyscall(SYS_sched_getscheduler, plaintid()) == SCHED_OTHER;
 }
 
 EXPORT int
 pthread_setschedparam(pthread_t th, int policy, const struct sched_param *param)
 {
 	struct g *gp = rtready ? gfrompthread(th) : NULL;
-	long tid;
+	struct ownwish w;
+	int e;
 
 	if(gp == NULL)
 		return libc.pthread_setschedparam(th, policy, param);
 	if(ordinary(gp, policy, param))
 		return 0;
-	if((tid = ownthread(gp)) < 0)
-		return refuse("pthread_setschedparam");
-	return result(rawsyscall(SYS_sched_setscheduler, tid, policy, param));
+	if((e = change(gp, load_relaxed(&gp->goid), &w)) != 0)
+		return e;
+	return changed(gp, &w, result(rawsyscall(SYS_sched_setscheduler, w.tid, policy, param)));
 }
 
 EXPORT int
@@ -200,88 +191,119 @@ pthread_setschedprio(pthread_t th, int prio)
 {
 	struct g *gp = rtready ? gfrompthread(th) : NULL;
 	struct sched_param param = {.sched_priority = prio};
-	long tid;
+	struct ownwish w;
+	int e;
 
 	if(gp == NULL)
 		return libc.pthread_setschedprio(th, prio);
-	if((tid = ownthread(gp)) < 0)
-		return refuse("pthread_setschedprio");
-	return result(rawsyscall(SYS_sched_setparam, tid, &param));
+	if((e = change(gp, load_relaxed(&gp->goid), &w)) != 0)
+		return e;
+	return changed(gp, &w, result(rawsyscall(SYS_sched_setparam, w.tid, &param)));
 }
 
 /* ---- by thread id ---- */
 
-pid_t
-kernelid(pid_t id, bool change)
+/* The G with that id; NULL: there is none. *goid is what it was then. */
+static struct g *
+gofid(pid_t id, uint64_t *goid)
 {
-	struct g *self = getg(), *gp;
-	long tid;
+	struct g *gp = !rtready ? NULL : id == 0 ? getg() : gfromtid((uint32_t)id);
 
-	if(self == NULL)
-		return id;
-	gp = id == 0 ? self : gfromtid((uint32_t)id);
 	if(gp == NULL)
-		return id;
-	if(!change)
-		return (pid_t)askthread(gp);
-	tid = ownthread(gp);
-	return tid < 0 ? NOTHREAD : (pid_t)tid;
+		return NULL;
+	*goid = load_relaxed(&gp->goid);
+	return gp == getg() || gfromtid((uint32_t)id) == gp ? gp : NULL;
 }
 
-#define CHANGE(name, pid, call)                       \
-	({                                            \
-		pid_t tid = kernelid(pid, true);      \
-		if(tid == NOTHREAD)                    \
-			errno = refuse(name);         \
-		tid == NOTHREAD ? -1 : (call);         \
+pid_t
+kernelid(pid_t id)
+{
+	uint64_t goid;
+	struct g *gp = gofid(id, &goid);
+
+	return gp == NULL ? id : (pid_t)askthread(gp);
+}
+
+int
+kernelown(pid_t *id)
+{
+	uint64_t goid;
+	struct g *gp = gofid(*id, &goid);
+	struct ownwish w;
+	int e;
+
+	if(gp == NULL)
+		return 0;
+	if((e = change(gp, goid, &w)) != 0)
+		return e;
+	*id = w.tid;
+	return changed(gp, &w, 0);
+}
+
+/* CHANGE makes a call of libc's that changes the thread pid, of which w.tid is the kernel thread. */
+#define CHANGE(pid, call)                                             \
+	({                                                            \
+		uint64_t goid = 0;                                    \
+		struct g *gp = gofid(pid, &goid);                     \
+		struct ownwish w = {.tid = (pid)};                    \
+		int e = gp != NULL ? change(gp, goid, &w) : 0;        \
+		int r = -1;                                           \
+                                                                      \
+		if(e != 0)                                            \
+			errno = e == EAGAIN ? ENOMEM : e;             \
+		else if((r = (call)), e = errno, gp != NULL){         \
+			changed(gp, &w, r);                           \
+			errno = e;                                    \
+		}                                                     \
+		r;                                                    \
 	})
 
 EXPORT int
 sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
 {
-	return libc.sched_getaffinity(kernelid(pid, false), size, set);
+	return libc.sched_getaffinity(kernelid(pid), size, set);
 }
 
 EXPORT int
 sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set)
 {
-	return CHANGE("sched_setaffinity", pid, libc.sched_setaffinity(tid, size, set));
+	return CHANGE(pid, libc.sched_setaffinity(w.tid, size, set));
 }
 
 EXPORT int
 sched_getscheduler(pid_t pid)
 {
-	return libc.sched_getscheduler(kernelid(pid, false));
+	return libc.sched_getscheduler(kernelid(pid));
 }
 
 EXPORT int
 sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
 {
-	return CHANGE("sched_setscheduler", pid, libc.sched_setscheduler(tid, policy, param));
+	return CHANGE(pid, libc.sched_setscheduler(w.tid, policy, param));
 }
 
 EXPORT int
 sched_getparam(pid_t pid, struct sched_param *param)
 {
-	return libc.sched_getparam(kernelid(pid, false), param);
+	return libc.sched_getparam(kernelid(pid), param);
 }
 
 EXPORT int
 sched_setparam(pid_t pid, const struct sched_param *param)
 {
-	return CHANGE("sched_setparam", pid, libc.sched_setparam(tid, param));
+	return CHANGE(pid, libc.sched_setparam(w.tid, param));
 }
 
 EXPORT int
 sched_rr_get_interval(pid_t pid, struct timespec *t)
 {
-	return libc.sched_rr_get_interval(kernelid(pid, false), t);
+	return libc.sched_rr_get_interval(kernelid(pid), t);
 }
 
 EXPORT int
 getpriority(__priority_which_t which, id_t who)
 {
-	return libc.getpriority(which, which == PRIO_PROCESS ? (id_t)kernelid((pid_t)who, false) : who);
+	return libc.getpriority(which, which == PRIO_PROCESS ? (id_t)kernelid((pid_t)who) : who);
 }
 
 EXPORT int
@@ -289,7 +311,7 @@ setpriority(__priority_which_t which, id_t who, int prio)
 {
 	if(which != PRIO_PROCESS)
 		return libc.setpriority(which, who, prio);
-	return CHANGE("setpriority", (pid_t)who, libc.setpriority(which, (id_t)tid, prio));
+	return CHANGE((pid_t)who, libc.setpriority(which, (id_t)w.tid, prio));
 }
 
 /* ---- the caller's own ---- */

@@ -233,6 +233,19 @@ kcreate(struct g *self, struct g *gp, struct kstart *k)
 	return k->err;
 }
 
+/* gp starts on a kernel thread that inherits from self's. If there can be none, gp is given back. */
+static bool
+inherit(struct g *self, struct g *gp)
+{
+	int e;
+
+	rtenter(self);
+	if((e = owninherit(gp)) != 0)
+		threadfree(gp);
+	rtexit(self);
+	return e == 0;
+}
+
 static int
 create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *arg, uint8_t flags)
 {
@@ -248,7 +261,6 @@ create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *ar
 		parseattr(&a, attr);
 		attrkeep(self, attr, &a);
 	}
-	kstartinherit(&a.k, self);
 	if(a.size < tcblayout.tlssize + MINREST)
 		return EINVAL;
 	gp = newg(self, &a);
@@ -259,7 +271,7 @@ create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *ar
 		rtexit(self);
 		gp = newg(self, &a);
 	}
-	if(gp == NULL)
+	if(gp == NULL || (unlikely(self->flags & GF_KERNEL) && !inherit(self, gp)))
 		return EAGAIN;
 	gp->flags |= flags;
 	gp->fn = fn;

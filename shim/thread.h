@@ -132,15 +132,13 @@ struct kstart {
 	int err;
 };
 void kstartparse(struct kstart *, const pthread_attr_t *);
-void kstartinherit(struct kstart *, struct g *creator);
 int kstartapply(const struct kstart *); /* on the new thread, in runtime mode */
 /* own locks the current G, if there is one, to its M for good. */
 void own(void);
-/* The kernel's id for one that the program has: 0 the caller itself, a G's, or the kernel's own. With change, of a thread of which
- * something is to be changed: NOTHREAD if it is another G without a kernel thread of its own; what refuse says is then the errno. */
-pid_t kernelid(pid_t id, bool change);
-int refuse(const char *what);
-#define NOTHREAD INT_MIN
+/* The kernel's id for one that the program has, to ask: 0 the caller itself, a G's, or the kernel's own. */
+pid_t kernelid(pid_t id);
+/* kernelown replaces *id by that of a kernel thread to be changed, which is that G's alone from now on. 0 or a positive errno. */
+int kernelown(pid_t *id);
 
 /* ---- attrmemo.c ---- */
 
