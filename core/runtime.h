@@ -105,7 +105,8 @@ enum { /* bits of g.attn, looked at by rtexit(); set by attnset() by who then lo
 	ATTN_LOCK = 8,    /* its name says that it is to lock itself to its M */
 	ATTN_SLOW = 16,   /* always set: a foreign thread, or there is stress */
 	ATTN_OWN = 32,    /* an M is reserved for it (own.c), where it is to go */
-	ATTN_IDLE = ATTN_PREEMPT | ATTN_LOCK | ATTN_SLOW | ATTN_OWN, /* those that end no wait */
+	ATTN_NOTED = 64,  /* of a dead G: its descriptor is not to be used again (shim/pin.c) */
+	ATTN_IDLE = ATTN_PREEMPT | ATTN_LOCK | ATTN_SLOW | ATTN_OWN | ATTN_NOTED, /* those that end no wait */
 };
 
 enum { RETAKE_NO = 0, RETAKE_ASKED = 1, RETAKE_TAKEN = 2, RETAKE_SLEEP = 3 };

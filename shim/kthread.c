@@ -14,6 +14,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "sync.h"
+#include "thread.h"
 #include "thread.h"
 
 void
@@ -156,11 +158,29 @@ pthread_getschedparam(pthread_t th, int *policy, struct sched_param *param)
 
 	if(gp == NULL)
 		return libc.pthread_getschedparam(th, policy, param);
+	if(gp == getg() && pinned())
+		return libc.pthread_getschedparam(th, policy, param); /* its own, not what a mutex lends it */
 	if((r = rawsyscall(SYS_sched_getscheduler, askthread(gp))) < 0)
 		return (int)-r;
 	*policy = (int)r;
 	return result(rawsyscall(SYS_sched_getparam, askthread(gp), param));
 }
+
+/*
+ * libc keeps note of a thread's priority: the ceiling of a priority-protected mutex is checked against it, and adds to it. So
+ * the caller's own is set by libc, in whose descriptor for that time the kernel's tid stands (pin.c).
+ */
+#define LIBCS(gp, call)        \
+	({                     \
+		int l_r;       \
+                               \
+		own();         \
+		libcnotes(gp); \
+		pin(gp);       \
+		l_r = (call);  \
+		unpin(gp);     \
+		l_r;           \
+	})
 
 /* What every kernel thread has anyway needs none of its own. */
 static bool
@@ -181,6 +201,8 @@ pthread_setschedparam(pthread_t th, int policy, const struct sched_param *param)
 		return libc.pthread_setschedparam(th, policy, param);
 	if(ordinary(gp, policy, param))
 		return 0;
+	if(gp == getg())
+		return LIBCS(gp, libc.pthread_setschedparam(th, policy, param));
 	if((e = change(gp, load_relaxed(&gp->goid), &w)) != 0)
 		return e;
 	return changed(gp, &w, result(rawsyscall(SYS_sched_setscheduler, w.tid, policy, param)));
@@ -196,6 +218,8 @@ pthread_setschedprio(pthread_t th, int prio)
 
 	if(gp == NULL)
 		return libc.pthread_setschedprio(th, prio);
+	if(gp == getg())
+		return LIBCS(gp, libc.pthread_setschedprio(th, prio));
 	if((e = change(gp, load_relaxed(&gp->goid), &w)) != 0)
 		return e;
 	return changed(gp, &w, result(rawsyscall(SYS_sched_setparam, w.tid, &param)));

@@ -23,12 +23,20 @@ tracked(const pthread_mutex_t *m)
 	return kind != -1 && (type == KRECURSIVE || type == KERRORCHECK || (kind & (KTID | KPROTECT)));
 }
 
+static void
+pinfor(struct g *gp, const pthread_mutex_t *m)
+{
+	if(kindof(m) & KPROTECT)
+		libcnotes(gp);
+	pin(gp);
+}
+
 /* nativelock is a call that locks m; gp, which may be NULL, is in user mode. */
 #define nativelock(gp, m, call)                                 \
 	({                                                      \
 		bool nl_track = tracked(m);                     \
 		if(nl_track)                                    \
-			pin(gp);                                \
+			pinfor(gp, m);                          \
 		int nl_r = blockingcall(gp, call);              \
 		if(nl_track && nl_r != 0 && nl_r != EOWNERDEAD) \
 			unpin(gp);                              \
@@ -69,7 +77,7 @@ nativeretake(struct g *gp, pthread_mutex_t *m)
 	if(gp->flags & GF_FOREIGN)
 		return libc.pthread_mutex_lock(m);
 	if(tracked(m))
-		pin(gp);
+		pinfor(gp, m);
 	entersyscall(gp);
 	r = libc.pthread_mutex_lock(m);
 	exitsyscall(gp);

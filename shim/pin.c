@@ -13,6 +13,7 @@
 #include "tls.h"
 
 static __thread uint32_t pins __attribute__((tls_model("initial-exec"))); /* objects held; only the G */
+static __thread bool noted __attribute__((tls_model("initial-exec")));    /* see libcnotes */
 
 static void
 setrobustlist(uintptr_t tcb)
@@ -49,6 +50,23 @@ unpin(struct g *gp)
 	rtexit(gp);
 }
 
+/*
+ * libc keeps in the descriptor a thread's priority, and which ceilings add to it, once it has set one. It has no function to
+ * forget that again, so no other thread may have this descriptor.
+ */
+void
+libcnotes(struct g *gp)
+{
+	if(gp != NULL && !(gp->flags & GF_FOREIGN))
+		noted = true;
+}
+
+bool
+pinned(void)
+{
+	return pins != 0;
+}
+
 uint32_t
 pintid(struct g *gp)
 {
@@ -83,6 +101,8 @@ pinexit(struct g *gp)
 	uintptr_t link, next;
 	uint32_t tid = pintid(gp);
 
+	if(unlikely(noted))
+		fetch_or(&gp->attn, ATTN_NOTED);
 	if(pins == 0)
 		return;
 	if(tcblayout.robusthead != 0){

@@ -144,6 +144,8 @@ void mutexownerdied(struct g *gp, pthread_mutex_t *m);
  * unlocked it. In runtime mode or not. */
 void pin(struct g *gp);
 void unpin(struct g *gp);
+void libcnotes(struct g *gp); /* libc is going to set its priority; gp is the caller, or NULL */
+bool pinned(void); /* is the caller, a G? */
 /* pintid is the tid by which libc's functions know gp just now. */
 uint32_t pintid(struct g *gp);
 /* pinexit: gp ends. Robust mutexes that it has are marked. */

@@ -141,7 +141,8 @@ newg(struct g *self, const struct startattr *a)
 	if(gp == NULL)
 		return NULL;
 	gp->flags = 0;
-	if(gp->stacksize != 0 && (a->stack || gp->stacksize != stackmapsize(a->size, a->guard) || stresschance(STRESS_SLOW, 2))){
+	if(gp->stacksize != 0 && (a->stack || gp->stacksize != stackmapsize(a->size, a->guard) || gp->attn & ATTN_NOTED ||
+	   stresschance(STRESS_SLOW, 2))){
 		tlsfree(gp);
 		stackfree(gp);
 	}
