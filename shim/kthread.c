@@ -16,7 +16,6 @@
 
 #include "sync.h"
 #include "thread.h"
-#include "thread.h"
 
 void
 own(void)
