@@ -411,6 +411,8 @@ rtinit(const struct hostops *ops)
 	store_release(&rtready, true);
 	newmstart();
 	sysmonstart();
+	if(ops->started != NULL)
+		ops->started();
 	rtexit(gp);
 	return 0;
 }

@@ -37,6 +37,8 @@ struct hostops {
 	int (*clockgettime)(clockid_t, struct timespec *);
 	/* a cancellation point on a G, in user mode: unwinds for good if the G is cancelled */
 	void (*testcancel)(void);
+	/* on main, in runtime mode, before it can leave its kernel thread */
+	void (*started)(void);
 };
 extern const struct hostops *host;
 

@@ -12,6 +12,7 @@
  */
 #include "fd.h"
 #include "sig.h"
+#include "sync.h"
 #include "thread.h"
 
 static __thread uint64_t mask __attribute__((tls_model("initial-exec")));
@@ -59,6 +60,7 @@ forkchild(void)
 	rtfork();
 	forking = false;
 	initfork();
+	robustfork();
 	setxidfork();
 	pollshimfork();
 	sigsetkernelmask(mask);

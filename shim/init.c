@@ -14,6 +14,7 @@
 
 #include "fd.h"
 #include "patch.h"
+#include "sync.h"
 #include "thread.h"
 
 struct privatelibc privatelibc;
@@ -102,7 +103,8 @@ runthread(void *stack, size_t size, void *(*fn)(void *), void *arg)
 	return e;
 }
 
-static struct hostops hostops = {.newthread = newthread, .m0tcb = tlsm0, .testcancel = pthread_testcancel};
+static struct hostops hostops = {.newthread = newthread, .m0tcb = tlsm0, .testcancel = pthread_testcancel,
+                                .started = pinstart};
 static const struct tlsops tlsops = {.sym = libcsym, .free = free, .runthread = runthread};
 
 /* ---- the runtime's start ---- */

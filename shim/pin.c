@@ -8,6 +8,9 @@
  * TCB has that one's tid, and the kernel is told its list of robust mutexes, not the M's.
  *
  * Libc does the rest, with its own functions; and if the process dies, the kernel.
+ *
+ * Main may have locked some before the runtime was there. Robust ones it keeps, on its kernel thread (pinstart); they are
+ * not counted, so unpin looks whether there are any left. The owner of the others is named by a tid that main has anyhow.
  */
 #include "sync.h"
 #include "tls.h"
@@ -36,11 +39,59 @@ pin(struct g *gp)
 	rtexit(gp);
 }
 
+/* The next link of gp's list; NULL at the end. */
+static uintptr_t
+nextheld(struct g *gp, uintptr_t link)
+{
+	uintptr_t head = gp->fsbase + tcblayout.robusthead, next = *(uintptr_t *)(link & ~1UL);
+
+	return (next & ~1UL) == head ? 0 : next;
+}
+
+static pthread_mutex_t *
+mutexat(uintptr_t link)
+{
+	return (pthread_mutex_t *)((link & ~1UL) - offsetof(pthread_mutex_t, __data.__list.__next));
+}
+
+/* Does gp have a robust mutex of libc's? */
+static bool
+holdsrobust(struct g *gp)
+{
+	uintptr_t link = gp->fsbase + tcblayout.robusthead;
+
+	if(tcblayout.robusthead != 0)
+		while((link = nextheld(gp, link)) != 0)
+			if(mutexnative(mutexat(link)))
+				return true;
+	return false;
+}
+
+void
+pinstart(void)
+{
+	struct g *gp = getg();
+
+	if(!holdsrobust(gp))
+		return;
+	lockosthread(gp);
+	pins = 1;
+	setrobustlist(gp->fsbase);
+}
+
+void
+pinfork(void)
+{
+	pins = 0;
+}
+
 void
 unpin(struct g *gp)
 {
 	if(gp == NULL || (gp->flags & GF_FOREIGN) || pins == 0)
 		return; /* pins == 0: another thread has locked it */
+	if(pins == 1 && (gp->flags & GF_MAIN) && holdsrobust(gp))
+		return;
 	rtenter(gp);
 	if(--pins == 0){
 		setrobustlist(gp->m->fsbase);
@@ -106,10 +157,9 @@ pinexit(struct g *gp)
 	if(pins == 0)
 		return;
 	if(tcblayout.robusthead != 0){
-		for(link = *(uintptr_t *)head; (link & ~1UL) != head; link = next){
-			next = *(uintptr_t *)(link & ~1UL);
-			markdead((pthread_mutex_t *)((link & ~1UL) - offsetof(pthread_mutex_t, __data.__list.__next)), tid,
-			    link & 1);
+		for(link = nextheld(gp, head); link != 0; link = next){
+			next = nextheld(gp, link);
+			markdead(mutexat(link), tid, link & 1);
 		}
 		*(uintptr_t *)head = head;
 	}

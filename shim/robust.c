@@ -52,6 +52,13 @@ robustremove(pthread_mutex_t *m)
 }
 
 void
+robustfork(void)
+{
+	held.first = NULL;
+	pinfork();
+}
+
+void
 robustexit(struct g *gp)
 {
 	pthread_mutex_t *m;

@@ -148,6 +148,10 @@ void libcnotes(struct g *gp); /* libc is going to set its priority; gp is the ca
 bool pinned(void); /* is the caller, a G? */
 /* pintid is the tid by which libc's functions know gp just now. */
 uint32_t pintid(struct g *gp);
+/* pinstart: main, in runtime mode, begins on its own kernel thread. It may have robust mutexes. */
+void pinstart(void);
+/* pinfork: robustfork's part. */
+void pinfork(void);
 /* pinexit: gp ends. Robust mutexes that it has are marked. */
 void pinexit(struct g *gp);
 
@@ -159,6 +163,8 @@ void pinexit(struct g *gp);
 /* The robust mutexes that the calling thread has. */
 void robustadd(pthread_mutex_t *m);
 void robustremove(pthread_mutex_t *m);
+/* robustfork: the child of a fork has none of its parent's, as in glibc. */
+void robustfork(void);
 /* robustexit: the thread ends, and with it what it had is free, its owner dead. */
 void robustexit(struct g *gp);
 
