@@ -1,40 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # test_check.sh: heddle check. Run at the top of the tree; needs build/heddle, a C compiler, python3, binutils.
-BUILD=$(readlink -f "${BUILD:-build}")
-CC=${CC:-cc}
-TOP=$PWD
+. tests/cases.sh || exit 1
 HEDDLE=$(readlink -f "$BUILD/heddle") || exit 1
-T=$(mktemp -d) || exit 1
-trap 'rm -rf "$T"' EXIT
-chmod 755 "$T"
 cd "$T" || exit 1
-unset LD_LIBRARY_PATH LD_PRELOAD
-n=0 failed=0
+unset LD_LIBRARY_PATH
 
-ok() { n=$((n + 1)); echo "ok $n - $1"; }
-notok() { n=$((n + 1)); failed=$((failed + 1)); echo "not ok $n - $1: $2"; }
-skip() { n=$((n + 1)); echo "ok $n - $1 # SKIP $2"; }
-is() { [ "$2" = "$3" ] && ok "$1" || notok "$1" "got '$2', not '$3'"; }
-
-# expect NAME STATUS PATTERN ARG...: heddle check ARG... ends with that status, and its output of both kinds matches.
-expect()
-{
-	local name=$1 status=$2 pattern=$3 out rc
-	shift 3
-	out=$(timeout 60 "$HEDDLE" check "$@" </dev/null 2>&1)
-	rc=$?
-	if [ $rc -ne "$status" ]; then
-		notok "$name" "status $rc, not $status: $out"
-	elif ! grep -Eq -- "$pattern" <<<"$out"; then
-		notok "$name" "output does not match '$pattern': $out"
-	else
-		ok "$name"
-	fi
-}
+# expect NAME STATUS PATTERN ARG...: heddle check ARG... ends so, see ends.
+expect() { ends "$1" "$2" "$3" timeout 60 "$HEDDLE" check "${@:4}"; }
 # without NAME PATTERN ARG...: the output does not match.
-without()
-{
+without() {
 	local name=$1 pattern=$2
 	shift 2
 	if timeout 60 "$HEDDLE" check "$@" 2>&1 </dev/null | grep -Eq -- "$pattern"; then
@@ -44,8 +19,7 @@ without()
 	fi
 }
 # json NAME EXPRESSION ARG...: the JSON is well-formed, and the expression of Python about d, the first file's report, holds.
-json()
-{
+json() {
 	local name=$1 expr=$2
 	shift 2
 	timeout 60 "$HEDDLE" check --json "$@" >out.json 2>err.json </dev/null
@@ -460,5 +434,4 @@ else
 	skip "files made at random" "no sanitizers"
 fi
 
-echo "1..$n"
-[ $failed -eq 0 ] || { echo "$failed of $n failed"; exit 1; }
+total

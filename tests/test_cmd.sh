@@ -6,42 +6,18 @@
 # $PROBE: so each case knows whether preloading took place, and none depends on
 # the runtime. What is refused as hopeless is shown to be hopeless: with
 # --force it runs, and the probe is not loaded.
-BUILD=$(readlink -f "${BUILD:-build}")
-CC=${CC:-cc}
-TOP=$PWD
+. tests/cases.sh || exit 1
 HEDDLE=$(readlink -f "$BUILD/heddle") || exit 1
-T=$(mktemp -d) || exit 1
-trap 'rm -rf "$T"' EXIT
-chmod 755 "$T"
 cd "$T" || exit 1
-unset HEDDLE_MAXPROCS LD_PRELOAD
 export PROBE=$T/probe
-export -n HEDDLE
-n=0 failed=0
 
-ok() { n=$((n + 1)); echo "ok $n - $1"; }
-notok() { n=$((n + 1)); failed=$((failed + 1)); echo "not ok $n - $1: $2"; }
-skip() { n=$((n + 1)); echo "ok $n - $1 # SKIP $2"; }
+# heddle ARG...: the command, as the user runs it.
+heddle() { timeout 20 "$HEDDLE" "$@"; }
 
-# heddle ARG...: the command, as the user runs it. The shell variable is not exported.
-heddle() { timeout 20 env -u HEDDLE "$HEDDLE" "$@"; }
-
-# expect NAME STATUS PATTERN ARG...: runs heddle ARG..., wants that status and,
-# in its output of both kinds, a match of the extended regular expression.
-expect()
-{
-	local name=$1 status=$2 pattern=$3 out rc
-	shift 3
+# expect NAME STATUS PATTERN ARG...: heddle ARG... ends so, see ends.
+expect() {
 	rm -f "$PROBE"
-	out=$(heddle "$@" </dev/null 2>&1)
-	rc=$?
-	if [ $rc -ne "$status" ]; then
-		notok "$name" "status $rc, not $status: $out"
-	elif ! grep -Eq -- "$pattern" <<<"$out"; then
-		notok "$name" "output does not match '$pattern': $out"
-	else
-		ok "$name"
-	fi
+	ends "$1" "$2" "$3" heddle "${@:4}"
 }
 
 # The probe and the programs that the cases run.
@@ -86,7 +62,6 @@ out=$("$HEDDLE" run $L -- sh -c 'echo $$' & echo "$!"; wait)
 
 # The environment.
 envof() { rm -f "$PROBE"; env -u HEDDLE "$@" | sed -n 's/^\(HEDDLE\|HEDDLE_MAXPROCS\|LD_PRELOAD\)=/&/p' | sort | tr '\n' ' '; }
-is() { [ "$2" = "$3" ] && ok "$1" || notok "$1" "got '$2', not '$3'"; }
 is "nothing set but the library" "$(envof "$HEDDLE" run $L -- env)" "LD_PRELOAD=$T/probe.so "
 is "-p sets HEDDLE_MAXPROCS" "$(envof "$HEDDLE" run $L -p 3 -- env)" "HEDDLE_MAXPROCS=3 LD_PRELOAD=$T/probe.so "
 is "-p wins over the environment" "$(envof HEDDLE_MAXPROCS=9 "$HEDDLE" run $L -p 3 -- env)" "HEDDLE_MAXPROCS=3 LD_PRELOAD=$T/probe.so "
@@ -255,5 +230,4 @@ fi
 heddle help >/dev/full 2>/dev/null
 [ $? -ne 0 ] && ok "a full disk is noticed" || notok "a full disk is noticed" "status 0"
 
-echo "1..$n"
-[ $failed -eq 0 ] || { echo "$failed of $n failed"; exit 1; }
+total

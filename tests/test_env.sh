@@ -6,23 +6,12 @@
 # Wrong values of HEDDLE and HEDDLE_MAXPROCS, low limits, closed standard descriptors, a static
 # program, and everyday commands: each runs natively and with the library preloaded, and must
 # give the same standard output and the same exit status, and no message but the one expected.
-BUILD=$(readlink -f "${BUILD:-build}")
-CC=${CC:-cc}
-LIB=$BUILD/libheddle.so
-[ -e "$LIB" ] || { echo "not ok 1 - $LIB is not there"; exit 1; }
-T=$(mktemp -d) || exit 1
-trap 'rm -rf "$T"' EXIT
-chmod 755 "$T"
+. tests/cases.sh || exit 1
+[ -e "$BUILD/libheddle.so" ] || { echo "not ok 1 - $BUILD/libheddle.so is not there"; exit 1; }
 # A copy that another user can read, wherever the tree is.
-install -m 755 "$LIB" "$T/libheddle.so"
 LIB=$T/libheddle.so
+install -m 755 "$BUILD/libheddle.so" "$LIB"
 cd "$T" || exit 1
-unset HEDDLE HEDDLE_MAXPROCS LD_PRELOAD
-n=0 failed=0
-
-ok() { n=$((n + 1)); echo "ok $n - $1"; }
-notok() { n=$((n + 1)); failed=$((failed + 1)); echo "not ok $n - $1: $2"; }
-skip() { n=$((n + 1)); echo "ok $n - $1 # SKIP $2"; }
 
 # Threads that talk over sockets and pipes, sleep, allocate, and are joined; "works" at the end.
 cat >threads.c <<'C'
@@ -545,5 +534,4 @@ command -v perl >/dev/null && same "perl" perl -e 'print "a" x 3, "\n"; print `e
 command -v make >/dev/null && same "make -j" bash -c 'printf "all: a b c d\n%%:\n\t@sleep 0.01; echo \$@ >\$@.made\n" >mf; make -s -j3 -f mf && cat *.made' || skip "make" "not installed"
 command -v xz >/dev/null && same "xz -T" bash -c 'seq 300000 | xz -T3 --block-size=200000 | xz -dc -T3 | md5sum' || skip "xz" "not installed"
 
-echo "$n cases, $failed failed"
-[ $failed = 0 ]
+total

@@ -9,14 +9,7 @@
 # print what it prints natively. A case in which strace refused nothing is not counted as passed.
 #
 #   FAULTS=all tests/test_fault.sh     the whole matrix, for `make soak`
-BUILD=$(readlink -f "${BUILD:-build}")
-T=$(mktemp -d) || exit 1
-trap 'rm -rf "$T"' EXIT
-n=0 failed=0
-
-ok() { n=$((n + 1)); echo "ok $n - $1"; }
-notok() { n=$((n + 1)); failed=$((failed + 1)); echo "not ok $n - $1: $2"; }
-skip() { n=$((n + 1)); echo "ok $n - $1 # SKIP $2"; }
+. tests/cases.sh || exit 1
 
 # traced OUT ARG...: strace with them, in a process group that a time-out ends as a whole.
 traced() {
@@ -82,4 +75,4 @@ if [ "${FAULTS-}" = all ]; then
 		done
 	done
 fi
-[ $failed = 0 ]
+total
