@@ -153,8 +153,8 @@ connectwait(struct g *gp, struct polldesc *pd, const struct sockaddr *addr, sock
 	return iosyscall(gp, connectcall(w.pd->fd, addr, alen));
 }
 
-static int
-doconnect(int fd, const struct sockaddr *addr, socklen_t alen)
+EXPORT int
+connect(int fd, const struct sockaddr *addr, socklen_t alen)
 {
 	struct g *gp = getg();
 	struct polldesc *pd;
@@ -177,15 +177,4 @@ doconnect(int fd, const struct sockaddr *addr, socklen_t alen)
 	rtexit(gp);
 	return (int)ioreturn(r);
 }
-
-EXPORT int
-connect(int fd, const struct sockaddr *addr, socklen_t alen)
-{
-	return doconnect(fd, addr, alen);
-}
-
-EXPORT int
-__connect(int fd, const struct sockaddr *addr, socklen_t alen)
-{
-	return doconnect(fd, addr, alen);
-}
+ALSO(__connect, connect)

@@ -116,12 +116,7 @@ sched_yield(void)
 
 	return gp != NULL ? yield(gp) : libc.sched_yield();
 }
-
-EXPORT int
-__sched_yield(void)
-{
-	return sched_yield();
-}
+ALSO(__sched_yield, sched_yield)
 
 /* The header makes sched_yield of the name; only old programs call this one. */
 EXPORT int oldyield(void) __asm__("pthread_yield");

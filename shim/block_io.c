@@ -49,8 +49,8 @@ sync(void)
 
 /* ---- children ---- */
 
-static pid_t
-dowait(pid_t pid, int *status, int flags, struct rusage *ru)
+EXPORT pid_t
+wait4(pid_t pid, int *status, int flags, struct rusage *ru)
 {
 	struct g *gp = getg();
 	long r;
@@ -68,37 +68,21 @@ dowait(pid_t pid, int *status, int flags, struct rusage *ru)
 EXPORT pid_t
 wait(int *status)
 {
-	return dowait(-1, status, 0, NULL);
+	return wait4(-1, status, 0, NULL);
 }
-
-EXPORT pid_t
-__wait(int *status)
-{
-	return dowait(-1, status, 0, NULL);
-}
+ALSO(__wait, wait)
 
 EXPORT pid_t
 waitpid(pid_t pid, int *status, int flags)
 {
-	return dowait(pid, status, flags, NULL);
+	return wait4(pid, status, flags, NULL);
 }
-
-EXPORT pid_t
-__waitpid(pid_t pid, int *status, int flags)
-{
-	return dowait(pid, status, flags, NULL);
-}
+ALSO(__waitpid, waitpid)
 
 EXPORT pid_t
 wait3(int *status, int flags, struct rusage *ru)
 {
-	return dowait(-1, status, flags, ru);
-}
-
-EXPORT pid_t
-wait4(pid_t pid, int *status, int flags, struct rusage *ru)
-{
-	return dowait(pid, status, flags, ru);
+	return wait4(-1, status, flags, ru);
 }
 
 EXPORT int

@@ -35,13 +35,18 @@ execfailed(struct g *gp)
 	return -1;
 }
 
+/* EXEC: a call of libc's between the two. */
+#define EXEC(call)                                   \
+	({                                           \
+		struct g *exec_g = execbegin();      \
+		(void)(call);                        \
+		execfailed(exec_g);                  \
+	})
+
 EXPORT int
 execve(const char *path, char *const argv[], char *const envp[])
 {
-	struct g *gp = execbegin();
-
-	libc.execve(path, argv, envp);
-	return execfailed(gp);
+	return EXEC(libc.execve(path, argv, envp));
 }
 
 EXPORT int
@@ -53,10 +58,7 @@ execv(const char *path, char *const argv[])
 EXPORT int
 execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	struct g *gp = execbegin();
-
-	libc.execvpe(file, argv, envp);
-	return execfailed(gp);
+	return EXEC(libc.execvpe(file, argv, envp));
 }
 
 EXPORT int
@@ -68,19 +70,13 @@ execvp(const char *file, char *const argv[])
 EXPORT int
 fexecve(int fd, char *const argv[], char *const envp[])
 {
-	struct g *gp = execbegin();
-
-	libc.fexecve(fd, argv, envp);
-	return execfailed(gp);
+	return EXEC(libc.fexecve(fd, argv, envp));
 }
 
 EXPORT int
 execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	struct g *gp = execbegin();
-
-	libc.execveat(dir, path, argv, envp, flags);
-	return execfailed(gp);
+	return EXEC(libc.execveat(dir, path, argv, envp, flags));
 }
 
 /* The arguments up to the NULL that ends them, that included; arg0 is the first. */

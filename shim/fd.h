@@ -106,6 +106,21 @@ enum { IO_RETRY = 0, IO_BLOCK = 1 };
  */
 int iowait(struct iowait *);
 
+/* iowaitfor is iowait by a caller that leaves all of w but asked and seq to be set when it comes to a wait; *pd may change. */
+static inline int
+iowaitfor(struct iowait *w, struct g *gp, struct polldesc **pd, enum pollmode mode, enum waitreason why)
+{
+	int r;
+
+	w->gp = gp;
+	w->pd = *pd;
+	w->mode = mode;
+	w->why = why;
+	r = iowait(w);
+	*pd = w->pd;
+	return r;
+}
+
 /* iomoved: the entry that a call on pd has to go on with, after a wait that was not ended by its descriptor. */
 static inline struct polldesc *
 iomoved(struct g *gp, struct polldesc *pd)

@@ -301,14 +301,7 @@ read(int fd, void *buf, size_t n)
 
 	return gp != NULL ? doread(gp, fd, buf, n) : libc.read(fd, buf, n);
 }
-
-EXPORT ssize_t
-__read(int fd, void *buf, size_t n)
-{
-	struct g *gp = getg();
-
-	return gp != NULL ? doread(gp, fd, buf, n) : libc.read(fd, buf, n);
-}
+ALSO(__read, read)
 
 EXPORT ssize_t
 __read_chk(int fd, void *buf, size_t n, size_t bufsize)
@@ -323,14 +316,7 @@ write(int fd, const void *buf, size_t n)
 
 	return gp != NULL ? dowrite(gp, fd, buf, n) : libc.write(fd, buf, n);
 }
-
-EXPORT ssize_t
-__write(int fd, const void *buf, size_t n)
-{
-	struct g *gp = getg();
-
-	return gp != NULL ? dowrite(gp, fd, buf, n) : libc.write(fd, buf, n);
-}
+ALSO(__write, write)
 
 EXPORT ssize_t
 readv(int fd, const struct iovec *iov, int cnt)

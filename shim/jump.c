@@ -49,22 +49,9 @@ longjmp(struct __jmp_buf_tag env[1], int val)
 	libc.longjmp(env, val);
 	__builtin_unreachable();
 }
-
-EXPORT void
-_longjmp(struct __jmp_buf_tag env[1], int val)
-{
-	unwound(env);
-	libc._longjmp(env, val);
-	__builtin_unreachable();
-}
-
-EXPORT void
-siglongjmp(struct __jmp_buf_tag env[1], int val)
-{
-	unwound(env);
-	libc.siglongjmp(env, val);
-	__builtin_unreachable();
-}
+/* libc's are one function, too: what they do about the mask is said in the jmp_buf. */
+ALSO(_longjmp, longjmp)
+ALSO(siglongjmp, longjmp)
 
 EXPORT void
 __longjmp_chk(struct __jmp_buf_tag env[1], int val)

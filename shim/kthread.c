@@ -298,18 +298,21 @@ sched_getscheduler(pid_t pid)
 {
 	return libc.sched_getscheduler(kernelid(pid));
 }
+ALSO(__sched_getscheduler, sched_getscheduler)
 
 EXPORT int
 sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
 {
 	return CHANGE(pid, libc.sched_setscheduler(w.tid, policy, param));
 }
+ALSO(__sched_setscheduler, sched_setscheduler)
 
 EXPORT int
 sched_getparam(pid_t pid, struct sched_param *param)
 {
 	return libc.sched_getparam(kernelid(pid), param);
 }
+ALSO(__sched_getparam, sched_getparam)
 
 EXPORT int
 sched_setparam(pid_t pid, const struct sched_param *param)

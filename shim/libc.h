@@ -58,6 +58,11 @@
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
+/*
+ * ALSO gives `of`, a function defined in the same file, a second name: one by which programs and libraries of old import
+ * it. What the attributes promise is what headers promise of nearly all; nobody calls such a name here.
+ */
+#define ALSO(name, of) EXPORT __typeof__(of) name __attribute__((alias(#of), nothrow, leaf));
 
 struct libc {
 #define API(name)

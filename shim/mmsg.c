@@ -156,9 +156,4 @@ sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 	rtexit(gp);
 	return (int)ioreturn(r);
 }
-
-EXPORT int
-__sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
-{
-	return sendmmsg(fd, v, n, flags);
-}
+ALSO(__sendmmsg, sendmmsg)

@@ -201,6 +201,7 @@ pthread_mutex_lock(pthread_mutex_t *m)
 	}
 	return rtready ? lockother(gp, m) : libc.pthread_mutex_lock(m);
 }
+ALSO(__pthread_mutex_lock, pthread_mutex_lock)
 
 EXPORT int
 pthread_mutex_trylock(pthread_mutex_t *m)
@@ -213,6 +214,7 @@ pthread_mutex_trylock(pthread_mutex_t *m)
 	r = mutextake(gp, m, 1);
 	return r == EDEADLK && !(kindof(m) & KTID) ? EBUSY : r;
 }
+ALSO(__pthread_mutex_trylock, pthread_mutex_trylock)
 
 static int
 timedlock(pthread_mutex_t *m, clockid_t clock, const struct timespec *abstime)
@@ -284,6 +286,7 @@ pthread_mutex_unlock(pthread_mutex_t *m)
 		unlockmarked(gp, m);
 	return 0;
 }
+ALSO(__pthread_mutex_unlock, pthread_mutex_unlock)
 
 /*
  * libc calls every robust mutex process-shared, as the kernel does when it marks one. Ours that is not has to be told
@@ -300,3 +303,4 @@ pthread_mutex_init(pthread_mutex_t *m, const pthread_mutexattr_t *attr)
 		m->__data.__kind &= ~KSHARED;
 	return r;
 }
+ALSO(__pthread_mutex_init, pthread_mutex_init)

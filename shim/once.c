@@ -165,3 +165,4 @@ pthread_once(pthread_once_t *once, void (*fn)(void))
 {
 	return likely(load_acquire(once) & ONCEDONE) ? 0 : onceslow(once, fn);
 }
+ALSO(__pthread_once, pthread_once)

@@ -208,12 +208,7 @@ poll(struct pollfd *fds, nfds_t n, int timeout)
 
 	return gp != NULL ? dopoll(gp, fds, n, timeout < 0 ? NOTIME : timeout * MSEC) : libc.poll(fds, n, timeout);
 }
-
-EXPORT int
-__poll(struct pollfd *fds, nfds_t n, int timeout)
-{
-	return poll(fds, n, timeout);
-}
+ALSO(__poll, poll)
 
 EXPORT int
 __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size)

@@ -295,6 +295,7 @@ pthread_rwlock_rdlock(pthread_rwlock_t *l)
 		return 0;
 	return rwlock(gp, l, false, NULL);
 }
+ALSO(__pthread_rwlock_rdlock, pthread_rwlock_rdlock)
 
 EXPORT int
 pthread_rwlock_wrlock(pthread_rwlock_t *l)
@@ -305,12 +306,14 @@ pthread_rwlock_wrlock(pthread_rwlock_t *l)
 		return nativewrite(gp, libc.pthread_rwlock_wrlock(l));
 	return rwlock(gp, l, true, NULL);
 }
+ALSO(__pthread_rwlock_wrlock, pthread_rwlock_wrlock)
 
 EXPORT int
 pthread_rwlock_tryrdlock(pthread_rwlock_t *l)
 {
 	return native(syncg(), l) ? libc.pthread_rwlock_tryrdlock(l) : tryread(l);
 }
+ALSO(__pthread_rwlock_tryrdlock, pthread_rwlock_tryrdlock)
 
 EXPORT int
 pthread_rwlock_trywrlock(pthread_rwlock_t *l)
@@ -325,6 +328,7 @@ pthread_rwlock_trywrlock(pthread_rwlock_t *l)
 		store_relaxed(&l->__data.__cur_writer, (int)gp->tid);
 	return r;
 }
+ALSO(__pthread_rwlock_trywrlock, pthread_rwlock_trywrlock)
 
 EXPORT int
 pthread_rwlock_clockrdlock(pthread_rwlock_t *l, clockid_t clock, const struct timespec *abstime)
@@ -401,3 +405,4 @@ pthread_rwlock_unlock(pthread_rwlock_t *l)
 	}while(!statecas(l, &v, v - READER));
 	return 0;
 }
+ALSO(__pthread_rwlock_unlock, pthread_rwlock_unlock)

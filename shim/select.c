@@ -245,12 +245,7 @@ select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *tvp)
 	rtexit(gp);
 	return (int)ioreturn(res);
 }
-
-EXPORT int
-__select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *tv)
-{
-	return select(n, r, w, e, tv);
-}
+ALSO(__select, select)
 
 EXPORT int
 pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *ts, const sigset_t *mask)

@@ -71,12 +71,7 @@ sendonce(struct sendcall *c, struct iowait *w, int extra)
 		if(likely(r != -EAGAIN))
 			return r;
 		waited = true;
-		w->gp = c->gp;
-		w->pd = c->pd;
-		w->mode = POLLMODE_W;
-		w->why = Wwrite;
-		e = toothers(c) ? IO_BLOCK : iowait(w);
-		c->pd = w->pd;
+		e = toothers(c) ? IO_BLOCK : iowaitfor(w, c->gp, &c->pd, POLLMODE_W, Wwrite);
 		if(e == IO_BLOCK){
 			c->flags |= extra;
 			return iosyscallblock(c->gp, sendblock(c));

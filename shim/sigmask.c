@@ -179,12 +179,7 @@ sigsuspend(const sigset_t *set)
 
 	return gp != NULL ? suspend(gp, maskof(set)) : libc.sigsuspend(set);
 }
-
-EXPORT int
-__sigsuspend(const sigset_t *set)
-{
-	return sigsuspend(set);
-}
+ALSO(__sigsuspend, sigsuspend)
 
 EXPORT int
 pause(void)

@@ -40,12 +40,7 @@ sigaction(int sig, const struct sigaction *act, struct sigaction *old)
 	e = sigact(sig, act, old);
 	return e == 0 ? 0 : fail(e);
 }
-
-EXPORT int
-__sigaction(int sig, const struct sigaction *act, struct sigaction *old)
-{
-	return sigaction(sig, act, old);
-}
+ALSO(__sigaction, sigaction)
 
 static sighandler_t
 sethandler(int sig, sighandler_t handler, int flags, bool blockself)
@@ -68,18 +63,8 @@ signal(int sig, sighandler_t handler)
 		return libc.signal(sig, handler);
 	return sethandler(sig, handler, sig >= 1 && sig <= NSIGS && sigismember(&intr, sig) ? 0 : SA_RESTART, true);
 }
-
-EXPORT sighandler_t
-bsd_signal(int sig, sighandler_t handler)
-{
-	return signal(sig, handler);
-}
-
-EXPORT sighandler_t
-ssignal(int sig, sighandler_t handler)
-{
-	return signal(sig, handler);
-}
+ALSO(ssignal, signal)
+ALSO(bsd_signal, signal)
 
 EXPORT sighandler_t
 sysv_signal(int sig, sighandler_t handler)
@@ -88,12 +73,7 @@ sysv_signal(int sig, sighandler_t handler)
 		return libc.sysv_signal(sig, handler);
 	return sethandler(sig, handler, SA_RESETHAND | SA_NODEFER | SA_INTERRUPT, false);
 }
-
-EXPORT sighandler_t
-__sysv_signal(int sig, sighandler_t handler)
-{
-	return sysv_signal(sig, handler);
-}
+ALSO(__sysv_signal, sysv_signal)
 
 EXPORT int
 siginterrupt(int sig, int flag)
@@ -264,12 +244,7 @@ raise(int sig)
 	e = sendto1(gp, &info);
 	return e == 0 ? 0 : fail(e);
 }
-
-EXPORT int
-gsignal(int sig)
-{
-	return raise(sig);
-}
+ALSO(gsignal, raise)
 
 /* To the process itself, if heddle has a handler to run for it. */
 static bool

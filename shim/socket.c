@@ -124,12 +124,8 @@ recvonce(struct recvcall *c)
 			return r;
 		if(unlikely(load_relaxed(&pd->kind) != Ktcp && (load_relaxed(&pd->flags) & PD_NODRAIN)))
 			return recvinkernel(c);
-		w.gp = c->gp;
-		w.pd = pd;
-		w.mode = POLLMODE_R;
-		w.why = Wread;
-		e = iowait(&w);
-		c->pd = pd = w.pd;
+		e = iowaitfor(&w, c->gp, &c->pd, POLLMODE_R, Wread);
+		pd = c->pd;
 		if(e == IO_BLOCK)
 			return alone() ? iosyscall(c->gp, recvblock(c)) : iosyscallblock(c->gp, recvblock(c));
 		if(e < 0)
@@ -277,12 +273,7 @@ recv(int fd, void *buf, size_t n, int flags)
 	r = sockread(gp, pd, buf, n, flags);
 	LEAVE();
 }
-
-EXPORT ssize_t
-__recv(int fd, void *buf, size_t n, int flags)
-{
-	return recv(fd, buf, n, flags);
-}
+ALSO(__recv, recv)
 
 EXPORT ssize_t
 __recv_chk(int fd, void *buf, size_t n, size_t bufsize, int flags)
@@ -320,12 +311,7 @@ send(int fd, const void *buf, size_t n, int flags)
 	r = sockwrite(gp, pd, buf, n, flags);
 	LEAVE();
 }
-
-EXPORT ssize_t
-__send(int fd, const void *buf, size_t n, int flags)
-{
-	return send(fd, buf, n, flags);
-}
+ALSO(__send, send)
 
 EXPORT ssize_t
 sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t alen)

@@ -112,12 +112,7 @@ nanosleep(const struct timespec *req, struct timespec *rem)
 		return libc.nanosleep(req, rem);
 	return sleepfail(sleepfor(gp, tonsec(&ts), rem));
 }
-
-EXPORT int
-__nanosleep(const struct timespec *req, struct timespec *rem)
-{
-	return nanosleep(req, rem);
-}
+ALSO(__nanosleep, nanosleep)
 
 EXPORT int
 usleep(useconds_t us)
