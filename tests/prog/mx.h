@@ -147,6 +147,12 @@ mxstart(int pollms, void (*prepare)(struct cell *))
 			if(c->e.fd >= 0 && prepare)
 				prepare(c);
 		}
+#ifndef MX_NOFULLTCP
+	mxnap(300);
+	for(int i = 0; i < ncells; i++)
+		if(cells[i]->kind->make == fulltcp)
+			stuffagain(&cells[i]->e);
+#endif
 	for(size_t i = 0; i < nelem(low); i++)
 		OK(close(low[i]));
 	for(int i = 0; i < ncells; i++)

@@ -441,6 +441,17 @@ stuff(struct end *e, bool settles)
 	OK(fcntl(e->fd, F_SETFL, fl));
 }
 
+/* Fills it again, after TCP has probed its other end once more, 200 ms later, and so moved some bytes. */
+static void
+stuffagain(struct end *e)
+{
+	int fl = OK(fcntl(e->fd, F_GETFL));
+
+	OK(fcntl(e->fd, F_SETFL, fl | O_NONBLOCK));
+	stuffonce(e->fd);
+	OK(fcntl(e->fd, F_SETFL, fl));
+}
+
 static void
 drain(struct end *e)
 {
