@@ -81,6 +81,7 @@ sigpendingfor(struct g *gp)
 extern int32_t sigpid; /* the process's id */
 
 /* ---- signal.c ---- */
+extern uint32_t sigstaken[NSIGS + 1]; /* atomic: how many of each our handler has taken from the kernel */
 bool sighandled(int sig);  /* the program has a handler for it */
 bool sigignored(int sig);
 void sigfork(struct g *);   /* in the child of a fork, NULL: by a foreign thread. Actions and alternate stack as natively */
@@ -118,6 +119,9 @@ void sigdiscard(int sig);   /* siglock */
 void sigqueuefork(void);
 
 /* ---- sigsend.c ---- */
+extern uint64_t signalfds; /* atomic: signals of which the program has a signalfd */
+void sigtofd(struct g *, uint64_t set); /* what has been sent to gp alone becomes visible in its signalfds. Runtime mode */
+long sigtogroup(int32_t pid, int sig);  /* kill(2) to the caller's own group, for a handled signal: 0 or a negative errno. Runtime mode */
 void sigpost(const siginfo_t *); /* to the process, not in a handler */
 void sigretarget(struct g *, uint64_t which);
 

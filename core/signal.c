@@ -51,6 +51,7 @@ enum {
 };
 
 int32_t sigpid;
+uint32_t sigstaken[NSIGS + 1];
 static struct ksigaction sigtab[NSIGS + 1]; /* the program's actions; siglock, handler atomic */
 static int nhandlers;                       /* of these, with a handler; siglock */
 static bool sigup;
@@ -332,6 +333,12 @@ incopy(struct ucontextk *uc)
 }
 
 static void
+taken(int sig)
+{
+	fetch_add(&sigstaken[sig], 1);
+}
+
+static void
 sigtramp(int sig, siginfo_t *info, void *ucv)
 {
 	struct ucontextk *uc = ucv;
@@ -344,6 +351,7 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 		return;
 	}
 	if(gp == NULL && tls_m == NULL){
+		taken(sig);
 		if(!(info->si_code > 0 && (SIGBIT(sig) & SIGSYNC)) && defer(sig, info, uc))
 			return;
 		runinplace(sig, info, uc);
@@ -367,11 +375,13 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 		return;
 	}
 	if(gp != NULL && (gp->locks == 0 || gp->m->sigreraise == sig) && ishers(gp, sig, info)){
+		taken(sig);
 		sigrun(sig, info, uc, gp);
 		return;
 	}
 	to = addressee(gp, sig, info);
 	sigenqueue(to, info);
+	taken(sig);
 	if(gp != NULL)
 		fetch_or(&gp->attn, ATTN_SIGNAL);
 	if(gp == NULL && to == NULL)

@@ -126,6 +126,57 @@ sendproc(const siginfo_t *info)
 	return true;
 }
 
+/*
+ * kill(2) to the caller's own process group. As the kernel has it a signal for oneself is delivered before kill() returns, if no
+ * other thread could take it; but here some thread gets it for which it may not be, and puts it on the process's queue. This
+ * waits until that has been done: the caller, who lets the signal through, too, takes it if nobody else does. Another one of
+ * the same signal that comes just now ends the wait early. What a debugger keeps from the process never comes: hence the limit.
+ */
+long
+sigtogroup(int32_t pid, int sig)
+{
+	struct g *gp = getg();
+	uint32_t before = load_acquire(&sigstaken[sig]);
+	long r = rawsyscall(SYS_kill, pid, sig);
+	int64_t until = nanotime() + NSEC;
+
+	if(r != 0 || whotakes(sig) != gp)
+		return r;
+	while(sighandled(sig) && load_acquire(&sigstaken[sig]) == before && nanotime() < until)
+		rawsyscall(SYS_sched_yield);
+	fetch_or(&gp->attn, ATTN_SIGNAL);
+	return 0;
+}
+
+/*
+ * A signalfd shows what is pending for its reader's thread, and for the process. What has been sent to a G is on a queue that the
+ * kernel does not see. If every G blocks the signal it can as well be the process's: the kernel then keeps it for the
+ * signalfd. (It says SI_USER of such a one, not SI_TKILL: only for itself may a thread say that.)
+ */
+uint64_t signalfds;
+
+static bool
+forfd(const siginfo_t *info)
+{
+	int sig = info->si_signo;
+
+	if(likely(!(load_relaxed(&signalfds) & load_acquire(&sigall) & SIGBIT(sig))))
+		return false;
+	if(info->si_code == SI_TKILL)
+		return rawsyscall(SYS_kill, sigpid, sig) == 0;
+	return rawsyscall(SYS_rt_sigqueueinfo, sigpid, sig, info) == 0;
+}
+
+void
+sigtofd(struct g *gp, uint64_t set)
+{
+	siginfo_t info;
+
+	set &= load_acquire(&sigall) & ~SIGNEVER;
+	while(sigpendingfor(gp) & set && sigtake(gp, set, &info) && forfd(&info))
+		;
+}
+
 bool
 sigsend(struct g *to, const siginfo_t *info)
 {
@@ -135,6 +186,8 @@ sigsend(struct g *to, const siginfo_t *info)
 		return sendproc(info);
 	if(sigtakes(to, sig) && !sighandled(sig) && !(sigwaitset(to) & SIGBIT(sig)))
 		return sigignored(sig); /* ignored: done; the default action is for all threads and the kernel's */
+	if(!(sigwaitset(to) & SIGBIT(sig)) && forfd(info))
+		return true;
 	sigput(to, NULL, info);
 	kick(to);
 	return true;

@@ -9,14 +9,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "sig.h"
+#include "setmask.h"
 #include "thread.h"
 
 static sigset_t intr; /* signals whose handlers, set by signal(), interrupt calls: siginterrupt() */
 
 /* Is heddle in charge of the caller's signals? A caller without a G may be a foreign thread or the child of vfork. */
-static bool
-ours(void)
+bool
+sigours(void)
 {
 	return rtready && (getg() != NULL || rawsyscall(SYS_getpid) == sigpid);
 }
@@ -35,7 +35,7 @@ sigaction(int sig, const struct sigaction *act, struct sigaction *old)
 {
 	int e;
 
-	if(!ours())
+	if(!sigours())
 		return libc.sigaction(sig, act, old);
 	e = sigact(sig, act, old);
 	return e == 0 ? 0 : fail(e);
@@ -59,7 +59,7 @@ sethandler(int sig, sighandler_t handler, int flags, bool blockself)
 EXPORT sighandler_t
 signal(int sig, sighandler_t handler)
 {
-	if(!ours())
+	if(!sigours())
 		return libc.signal(sig, handler);
 	return sethandler(sig, handler, sig >= 1 && sig <= NSIGS && sigismember(&intr, sig) ? 0 : SA_RESTART, true);
 }
@@ -69,7 +69,7 @@ ALSO(bsd_signal, signal)
 EXPORT sighandler_t
 sysv_signal(int sig, sighandler_t handler)
 {
-	if(!ours())
+	if(!sigours())
 		return libc.sysv_signal(sig, handler);
 	return sethandler(sig, handler, SA_RESETHAND | SA_NODEFER | SA_INTERRUPT, false);
 }
@@ -89,7 +89,7 @@ siginterrupt(int sig, int flag)
 			sa.sa_flags |= SA_RESTART;
 		}
 	}
-	if(!ours())
+	if(!sigours())
 		return libc.siginterrupt(sig, flag);
 	if(sigaction(sig, NULL, NULL) != 0)
 		return -1;
@@ -99,7 +99,7 @@ siginterrupt(int sig, int flag)
 EXPORT int
 sigignore(int sig)
 {
-	if(!ours())
+	if(!sigours())
 		return libc.sigignore(sig);
 	return sethandler(sig, SIG_IGN, 0, false) == SIG_ERR ? -1 : 0;
 }
@@ -111,7 +111,7 @@ sigset(int sig, sighandler_t disp)
 	struct sigaction old;
 	sigset_t set, was;
 
-	if(!ours())
+	if(!sigours())
 		return libc.sigset(sig, disp);
 	sigemptyset(&set);
 	if(sigaddset(&set, sig) != 0)
@@ -200,14 +200,18 @@ pthread_kill(pthread_t th, int sig)
 	struct g *gp = rtready ? gfrompthread(th) : NULL;
 	siginfo_t info;
 
-	if(gp == NULL || !ours())
+	if(gp == NULL || !sigours())
 		return libc.pthread_kill(th, sig);
+	info = siginfoof(sig, SI_TKILL);
+	return sigqueueto(gp, sig, &info);
+}
+
+int
+sigqueueto(struct g *gp, int sig, const siginfo_t *info)
+{
 	if(badsig(sig))
 		return EINVAL;
-	if(sig == 0)
-		return 0;
-	info = siginfoof(sig, SI_TKILL);
-	return sendto1(gp, &info);
+	return sig == 0 ? 0 : sendto1(gp, info);
 }
 
 EXPORT int
@@ -216,15 +220,11 @@ pthread_sigqueue(pthread_t th, int sig, const union sigval val)
 	struct g *gp = rtready ? gfrompthread(th) : NULL;
 	siginfo_t info;
 
-	if(gp == NULL || !ours())
+	if(gp == NULL || !sigours())
 		return libc.pthread_sigqueue(th, sig, val);
-	if(badsig(sig))
-		return EINVAL;
-	if(sig == 0)
-		return 0;
 	info = siginfoof(sig, SI_QUEUE);
 	info.si_value = val;
-	return sendto1(gp, &info);
+	return sigqueueto(gp, sig, &info);
 }
 
 EXPORT int
@@ -236,12 +236,8 @@ raise(int sig)
 
 	if(gp == NULL)
 		return libc.raise(sig);
-	if(badsig(sig))
-		return fail(EINVAL);
-	if(sig == 0)
-		return 0;
 	info = siginfoof(sig, SI_TKILL);
-	e = sendto1(gp, &info);
+	e = sigqueueto(gp, sig, &info);
 	return e == 0 ? 0 : fail(e);
 }
 ALSO(gsignal, raise)
@@ -270,18 +266,39 @@ pidof(pid_t pid)
 	return rtready && pid > PIDMAX && gfromtid((uint32_t)pid) != NULL ? sigpid : pid;
 }
 
+/* Does kill(pid) mean the caller's process group? */
+static bool
+mygroup(pid_t pid)
+{
+	return pid == 0 || (pid < -1 && -pid == (pid_t)rawsyscall(SYS_getpgid, 0));
+}
+
 EXPORT int
 kill(pid_t pid, int sig)
 {
+	struct g *self;
 	siginfo_t info;
+	long r;
 
 	pid = pidof(pid);
-	if(rtready && pid == sigpid && sig > 0 && !badsig(sig) && ours()){
+	if(rtready && pid == sigpid && sig > 0 && !badsig(sig) && sigours()){
 		info = siginfoof(sig, SI_USER);
 		if(sendself(&info))
 			return 0;
 	}
-	return libc.kill(pid, sig);
+	self = getg();
+	if(self == NULL || !rtready || sig <= 0 || badsig(sig) || !mygroup(pid) || !sighandled(sig))
+		return libc.kill(pid, sig);
+	rtenter(self);
+	r = sigtogroup(pid, sig);
+	rtexit(self);
+	return r == 0 ? 0 : fail((int)-r);
+}
+
+EXPORT int
+killpg(pid_t pgrp, int sig)
+{
+	return pgrp < 0 ? fail(EINVAL) : kill(-pgrp, sig);
 }
 
 EXPORT int
@@ -290,7 +307,7 @@ sigqueue(pid_t pid, int sig, const union sigval val)
 	siginfo_t info;
 
 	pid = pidof(pid);
-	if(rtready && pid == sigpid && sig > 0 && !badsig(sig) && ours()){
+	if(rtready && pid == sigpid && sig > 0 && !badsig(sig) && sigours()){
 		info = siginfoof(sig, SI_QUEUE);
 		info.si_value = val;
 		if(sendself(&info))
@@ -306,42 +323,34 @@ tgkill(pid_t tgid, pid_t tid, int sig)
 	siginfo_t info;
 	int e;
 
-	if(!rtready || tgid != sigpid || !ours() || (gp = gfromtid((uint32_t)tid)) == NULL)
+	if(!rtready || tgid != sigpid || !sigours() || (gp = gfromtid((uint32_t)tid)) == NULL)
 		return libc.tgkill(tgid, tid, sig);
-	if(badsig(sig))
-		return fail(EINVAL);
-	if(sig == 0)
-		return 0;
 	info = siginfoof(sig, SI_TKILL);
-	e = sendto1(gp, &info);
+	e = sigqueueto(gp, sig, &info);
 	return e == 0 ? 0 : fail(e);
 }
 
-/* The same by number: syscall(SYS_tgkill, ...). False if it is not heddle's. */
-bool
-sigsyscall(long n, long a, long b, long c, long d, long *r)
-{
-	struct g *gp;
+/* ---- signalfd ---- */
 
-	if(!rtready)
-		return false;
-	switch(n){
-	case SYS_kill:
-		*r = kill((pid_t)a, (int)b);
-		return true;
-	case SYS_tkill:
-		if((gp = gfromtid((uint32_t)a)) == NULL)
-			return false;
-		*r = tgkill(sigpid, (pid_t)a, (int)b);
-		return true;
-	case SYS_tgkill:
-		if(a != sigpid || (gp = gfromtid((uint32_t)b)) == NULL)
-			return false;
-		*r = tgkill((pid_t)a, (pid_t)b, (int)c);
-		return true;
-	case SYS_pidfd_send_signal:
-		*r = 0;
-		return d == 0 && ours() && pidfdsignal((int)a, (int)b, (const siginfo_t *)c);
-	}
-	return false;
+void
+signalfdof(uint64_t set)
+{
+	struct g *gp = getg();
+
+	fetch_or(&signalfds, set);
+	if(gp == NULL || !sigours())
+		return;
+	rtenter(gp);
+	sigtofd(gp, set);
+	rtexit(gp);
+}
+
+EXPORT int
+signalfd(int fd, const sigset_t *set, int flags)
+{
+	int r = libc.signalfd(fd, set, flags);
+
+	if(r >= 0)
+		signalfdof(maskof(set));
+	return r;
 }

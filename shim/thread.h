@@ -56,7 +56,16 @@ long forksyscall(long n, long a, long b, long c, long d, long e);
 
 /* ---- signal.c ---- */
 
-/* sigsyscall is syscall() for the calls that send signals; false if heddle has nothing to do with this one. */
+/* sigours: is heddle in charge of the caller's signals? Not in the child of vfork, nor before the runtime has started. */
+bool sigours(void);
+/* sigqueueto sends sig to a G, with this siginfo, which must be complete; 0 or a positive errno. */
+int sigqueueto(struct g *to, int sig, const siginfo_t *);
+/* signalfdof: the program has, or is about to have, a signalfd for these signals. User mode, any thread. */
+void signalfdof(uint64_t set);
+
+/* ---- sigbynumber.c ---- */
+
+/* sigsyscall is syscall() for the calls about signals, with -1 and errno; false if heddle has nothing to do with this one. */
 bool sigsyscall(long n, long a, long b, long c, long d, long *r);
 
 /* ---- pidfd.c ---- */

@@ -8,7 +8,7 @@
 #include "dns.h"
 #include <dirent.h>
 
-enum { READERS = 1000, WRITERS = 100, RESOLVERS = 100, LOCKERS = 100, DELAY = 1000, FEW = 20 };
+enum { READERS = 1000, WRITERS = 100, RESOLVERS = 100, LOCKERS = 100, DELAY = 1000, FEW = 40 };
 
 static int r[READERS][2], w[WRITERS][2];
 static atomic_int about;
