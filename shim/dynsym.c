@@ -38,16 +38,10 @@ tables(struct dynsyms *d, const ElfW(Dyn) *e)
 		}
 }
 
-static int
-object(struct dl_phdr_info *info, size_t size, void *arg)
+bool
+dynsymsof(struct dynsyms *d, const struct dl_phdr_info *info)
 {
-	struct search *s = arg;
-	struct dynsyms *d = s->d;
-	const char *base = strrchr(info->dlpi_name, '/');
-
-	base = base ? base + 1 : info->dlpi_name;
-	if(strncmp(base, s->name, strlen(s->name)) != 0)
-		return 0;
+	memset(d, 0, sizeof *d);
 	d->base = info->dlpi_addr;
 	for(int i = 0; i < info->dlpi_phnum; i++){
 		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
@@ -60,7 +54,19 @@ object(struct dl_phdr_info *info, size_t size, void *arg)
 		else if(ph->p_type == PT_LOAD && (ph->p_flags & PF_W))
 			d->datalo = lo, d->datahi = lo + ph->p_memsz;
 	}
-	return 1;
+	return d->tab && d->names && d->hash && d->hash[0] != 0;
+}
+
+static int
+object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct search *s = arg;
+	const char *base = strrchr(info->dlpi_name, '/');
+
+	base = base ? base + 1 : info->dlpi_name;
+	if(strncmp(base, s->name, strlen(s->name)) != 0)
+		return 0;
+	return dynsymsof(s->d, info) ? 1 : -1;
 }
 
 bool
@@ -68,8 +74,7 @@ dynsyms(struct dynsyms *d, const char *name)
 {
 	struct search s = {d, name};
 
-	memset(d, 0, sizeof *d);
-	return dl_iterate_phdr(object, &s) == 1 && d->tab && d->names && d->hash && d->hash[0] != 0;
+	return dl_iterate_phdr(object, &s) == 1;
 }
 
 static uint32_t

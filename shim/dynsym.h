@@ -20,6 +20,8 @@ struct dynsyms {
 
 /* dynsyms finds the loaded library whose file name begins with `name`. False if there is none, or it has no such tables. */
 bool dynsyms(struct dynsyms *, const char *name);
+/* dynsymsof fills in those of the object that dl_iterate_phdr tells of. False: it has no such tables. */
+bool dynsymsof(struct dynsyms *, const struct dl_phdr_info *);
 /* dynfunc returns the function's symbol, in its default version; NULL if there is none, or it is not in the code. */
 const ElfW(Sym) *dynfunc(const struct dynsyms *, const char *name);
 

@@ -127,7 +127,7 @@ privatesyms(void)
 static bool
 threadsanitizer(void)
 {
-	return dlsym(RTLD_DEFAULT, "__tsan_init") != NULL;
+	return libc.dlsym(RTLD_DEFAULT, "__tsan_init") != NULL;
 }
 
 /* The first time: what does not change from one attempt to the next. */

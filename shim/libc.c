@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "atomic.h"
+#include "dlsym.h"
 #include "libc.h"
 
 static int
@@ -37,11 +38,13 @@ lookup(const char *name)
 	void *fn;
 	size_t i;
 
+	if(strcmp(name, "dlsym") == 0 || strcmp(name, "dlvsym") == 0)
+		return dlsymlibc(name); /* the others are looked up by these */
 	if(strncmp(name, "pthread_cond_", 13) == 0)
 		for(i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
-			if((fn = dlvsym(RTLD_NEXT, name, versions[i])) != NULL)
+			if((fn = libc.dlvsym(RTLD_NEXT, name, versions[i])) != NULL)
 				return fn;
-	return dlsym(RTLD_NEXT, name);
+	return libc.dlsym(RTLD_NEXT, name);
 }
 
 static void *
@@ -59,7 +62,7 @@ resolve(const char *name)
 void *
 libcsym(const char *name)
 {
-	return dlsym(RTLD_NEXT, name);
+	return libc.dlsym(RTLD_NEXT, name);
 }
 
 #define API(name)
