@@ -315,21 +315,38 @@ rechecktimers(int64_t polluntil)
 	return w != 0 && (polluntil == 0 || w < polluntil) ? w : polluntil;
 }
 
+/* How much later than asked the kernel ends a short wait of a thread of ours, in ns: all inherit the process's timer slack. */
+static int64_t
+timerslack(void)
+{
+	static int64_t slack; /* atomic */
+	int64_t s = load_relaxed(&slack);
+
+	if(unlikely(s == 0)){
+		s = rawsyscall(SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0);
+		store_relaxed(&slack, s > 0 ? s : 1);
+	}
+	return s;
+}
+
 /*
- * netpoll(delay), ending a short delay on time: the kernel would add the thread's timer slack, 50 us. It
- * is not changed for longer, as a child made meanwhile would inherit it.
+ * netpoll(delay), ending a short delay on time: the kernel would add the thread's timer slack, 50 us. So that
+ * is asked less; a wait that another timer's interrupt has ended within the slack is early, and the caller comes again for the rest.
+ * That, and a delay shorter than the slack, has the slack changed; it does not stay so, as a child made
+ * meanwhile would inherit it.
  */
 static struct glist
 pollexactly(struct m *mp, int64_t delay)
 {
-	bool exact = delay > 0 && delay < SHORTDELAY && mp->lockedg == NULL;
 	struct glist l;
 
-	if(exact)
-		rawsyscall(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0);
+	if(delay <= 0 || delay >= SHORTDELAY || mp->lockedg != NULL)
+		return netpoll(delay);
+	if(delay > timerslack())
+		return netpoll(delay - timerslack());
+	rawsyscall(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	l = netpoll(delay);
-	if(exact)
-		rawsyscall(SYS_prctl, PR_SET_TIMERSLACK, 0, 0, 0, 0); /* the default */
+	rawsyscall(SYS_prctl, PR_SET_TIMERSLACK, 0, 0, 0, 0); /* the default */
 	return l;
 }
 
