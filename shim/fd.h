@@ -62,6 +62,31 @@ fdnonblock(struct polldesc *pd)
 	return (load_relaxed(&pd->flags) & (PD_OWN | PD_NB)) == (PD_OWN | PD_NB);
 }
 
+/*
+ * Calls on a descriptor whose O_NONBLOCK is known to be set, and cannot have been cleared behind our back: those of event loops.
+ * Nothing waits here, so nothing needs a P or has to be kept from being preempted. The kernel is asked in user mode, at the cost of
+ * a look at the number's entry; libc is left out, too, which would open the call to cancellation, with two locked instructions.
+ *
+ *	pd = pollfind(fd);
+ *	if(fdatonce(pd))
+ *		return ioatonce(gp, rawsyscall(...));
+ */
+static inline bool
+fdatonce(struct polldesc *pd)
+{
+	return pd != NULL && fdnonblock(pd) && pd->epoch == load_relaxed(&forkepoch);
+}
+
+/* ioatonce returns the raw result r of such a call as libc does; what is asked of the G meanwhile is done as by rtexit. */
+ssize_t ioatonceslow(struct g *gp, long r);
+static inline ssize_t
+ioatonce(struct g *gp, long r)
+{
+	if(unlikely(r < 0 || load_relaxed(&gp->attn) != 0))
+		return ioatonceslow(gp, r);
+	return r;
+}
+
 /* fddrained: nothing has come since a read that emptied the stream; see netpoll.c. seq: pollseq() for reading. */
 static inline bool
 fddrained(struct polldesc *pd, uint32_t seq)

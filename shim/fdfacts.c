@@ -272,15 +272,34 @@ fdchanged(int fd, uint32_t flags)
 		fetch_or(&pd->flags, flags);
 }
 
+/* The caller's call has ended with error e; with some of them comes a signal, which is the G's. */
+static void
+failedwith(struct g *gp, int e)
+{
+	if(e == EPIPE || e == EFBIG)
+		sigkeep(gp, e == EPIPE ? SIGPIPE : SIGXFSZ);
+}
+
 noinline long
 rawerror(void)
 {
 	struct g *gp = getg();
 	int e = errno;
 
-	if(gp != NULL && (e == EPIPE || e == EFBIG))
-		sigkeep(gp, e == EPIPE ? SIGPIPE : SIGXFSZ);
+	if(gp != NULL)
+		failedwith(gp, e);
 	return -e;
+}
+
+noinline ssize_t
+ioatonceslow(struct g *gp, long r)
+{
+	if(r < 0)
+		failedwith(gp, (int)-r);
+	r = ioreturn(r);
+	if(load_relaxed(&gp->attn) != 0 && gp->locks == 0)
+		rtexitslow(gp);
+	return r;
 }
 
 void

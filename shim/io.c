@@ -9,8 +9,8 @@
  * Those on pipes may block all the same: the kernel waits for the pipe's lock, which a splice from an empty
  * socket into the pipe holds. So sysmon must be able to take the P.
  *
- * A descriptor that is known to have O_NONBLOCK goes straight to the kernel: if that
- * was wrong, an M blocks, and sysmon hands its P off.
+ * A descriptor that is known to have O_NONBLOCK goes straight to the kernel (fdatonce); one that was, before a fork,
+ * goes there as a call that should not block: if it does, an M blocks, and sysmon hands its P off.
  */
 #include <limits.h>
 #include <sys/stat.h>
@@ -214,11 +214,14 @@ dov(int fd, const struct iovec *iov, int cnt, bool write)
 	long r;
 
 	cancelpoint(gp);
+	x.pd = pollfind(fd);
+	if(fdatonce(x.pd))
+		return ioatonce(gp, rawsyscall(write ? SYS_writev : SYS_readv, fd, iov, cnt));
 	rtenter(gp);
 	x.gp = gp;
 	x.write = write;
 	iovinit(&x.v, iov, cnt);
-	if((x.pd = pollget(fd)) == NULL)
+	if(unlikely(x.pd == NULL) && (x.pd = pollget(fd)) == NULL)
 		r = rawresult(iosyscall(gp, write ? libc.writev(fd, iov, cnt) : libc.readv(fd, iov, cnt)));
 	else if(cnt <= 0 || cnt > IOV_MAX || iovlength(iov, cnt) == 0)
 		r = inkernel(&x);
@@ -237,14 +240,6 @@ rwother(struct g *gp, struct polldesc *pd, int fd, void *buf, size_t n, bool wri
 	struct xfer x;
 	long r;
 
-	if(pd != NULL && fdnonblock(pd)){
-		uint32_t seq = pollseq(pd, POLLMODE_R);
-
-		r = rawresult(iononblock(gp, write ? libc.write(fd, buf, n) : libc.read(fd, buf, n)));
-		if(!write)
-			sockdrained(pd, seq, r, n, 0);
-		return r;
-	}
 	if(pd == NULL || n == 0 || n > SSIZE_MAX || fdkind(pd) == Kfile)
 		return rawresult(iosyscall(gp, write ? libc.write(fd, buf, n) : libc.read(fd, buf, n)));
 	x.gp = gp;
@@ -264,6 +259,16 @@ issocket(struct polldesc *pd, size_t n)
 	return (k == Ktcp || k == Ksock) && n - 1 < SSIZE_MAX && !fdnonblock(pd);
 }
 
+static ssize_t
+readatonce(struct g *gp, struct polldesc *pd, void *buf, size_t n)
+{
+	uint32_t seq = pollseq(pd, POLLMODE_R);
+	long r = rawsyscall(SYS_read, pd->fd, buf, n);
+
+	sockdrained(pd, seq, r, n, 0);
+	return ioatonce(gp, r);
+}
+
 static inline ssize_t
 doread(struct g *gp, int fd, void *buf, size_t n)
 {
@@ -271,8 +276,12 @@ doread(struct g *gp, int fd, void *buf, size_t n)
 	long r;
 
 	cancelpoint(gp);
+	pd = pollfind(fd);
+	if(fdatonce(pd))
+		return readatonce(gp, pd, buf, n);
 	rtenter(gp);
-	pd = pollget(fd);
+	if(unlikely(pd == NULL))
+		pd = pollget(fd);
 	if(unlikely(!issocket(pd, n)) || unlikely((r = sockread(gp, pd, buf, n, 0)) == -ENOTSOCK))
 		r = rwother(gp, pd, fd, buf, n, false);
 	rtexit(gp);
@@ -286,8 +295,12 @@ dowrite(struct g *gp, int fd, const void *buf, size_t n)
 	long r;
 
 	cancelpoint(gp);
+	pd = pollfind(fd);
+	if(fdatonce(pd))
+		return ioatonce(gp, rawsyscall(SYS_write, fd, buf, n));
 	rtenter(gp);
-	pd = pollget(fd);
+	if(unlikely(pd == NULL))
+		pd = pollget(fd);
 	if(unlikely(!issocket(pd, n)) || unlikely((r = sockwrite(gp, pd, buf, n, 0)) == -ENOTSOCK))
 		r = rwother(gp, pd, fd, (void *)buf, n, true);
 	rtexit(gp);

@@ -246,8 +246,8 @@ sockread(struct g *gp, struct polldesc *pd, void *buf, size_t n, int flags)
 
 /* ---- the calls ---- */
 
-/* ENTER: the G in runtime mode and its descriptor, or libc's own call. */
-#define ENTER(fd, call)                                \
+/* ENTER: the G in runtime mode and its descriptor, or libc's own call; or the system call raw at once, for one that never waits. */
+#define ENTER(fd, call, raw)                           \
 	struct g *gp = getg();                         \
 	struct polldesc *pd;                           \
 	ssize_t r;                                     \
@@ -255,8 +255,11 @@ sockread(struct g *gp, struct polldesc *pd, void *buf, size_t n, int flags)
 	if(gp == NULL)                                 \
 		return call;                           \
 	cancelpoint(gp);                               \
+	pd = pollfind(fd);                             \
+	if(fdatonce(pd))                               \
+		return ioatonce(gp, raw);              \
 	rtenter(gp);                                   \
-	if((pd = pollget(fd)) == NULL){                \
+	if(unlikely(pd == NULL) && (pd = pollget(fd)) == NULL){ \
 		r = iosyscall(gp, call);               \
 		rtexit(gp);                            \
 		return r;                              \
@@ -266,10 +269,20 @@ sockread(struct g *gp, struct polldesc *pd, void *buf, size_t n, int flags)
 	rtexit(gp);                                    \
 	return ioreturn(r)
 
+static long
+recvatonce(struct polldesc *pd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *alen)
+{
+	uint32_t seq = pollseq(pd, POLLMODE_R);
+	long r = rawsyscall(SYS_recvfrom, pd->fd, buf, n, flags, addr, alen);
+
+	sockdrained(pd, seq, r, n, flags);
+	return r;
+}
+
 EXPORT ssize_t
 recv(int fd, void *buf, size_t n, int flags)
 {
-	ENTER(fd, libc.recv(fd, buf, n, flags));
+	ENTER(fd, libc.recv(fd, buf, n, flags), recvatonce(pd, buf, n, flags, NULL, NULL));
 	r = sockread(gp, pd, buf, n, flags);
 	LEAVE();
 }
@@ -284,7 +297,7 @@ __recv_chk(int fd, void *buf, size_t n, size_t bufsize, int flags)
 EXPORT ssize_t
 recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *alen)
 {
-	ENTER(fd, libc.recvfrom(fd, buf, n, flags, addr, alen));
+	ENTER(fd, libc.recvfrom(fd, buf, n, flags, addr, alen), recvatonce(pd, buf, n, flags, addr, alen));
 	r = sockrecv(gp, pd, buf, n, flags, addr, alen);
 	LEAVE();
 }
@@ -299,7 +312,7 @@ __recvfrom_chk(int fd, void *buf, size_t n, size_t bufsize, int flags, struct so
 EXPORT ssize_t
 recvmsg(int fd, struct msghdr *m, int flags)
 {
-	ENTER(fd, libc.recvmsg(fd, m, flags));
+	ENTER(fd, libc.recvmsg(fd, m, flags), rawsyscall(SYS_recvmsg, fd, m, flags));
 	r = sockrecvmsg(gp, pd, m, flags);
 	LEAVE();
 }
@@ -307,7 +320,7 @@ recvmsg(int fd, struct msghdr *m, int flags)
 EXPORT ssize_t
 send(int fd, const void *buf, size_t n, int flags)
 {
-	ENTER(fd, libc.send(fd, buf, n, flags));
+	ENTER(fd, libc.send(fd, buf, n, flags), rawsyscall(SYS_sendto, fd, buf, n, flags, NULL, 0));
 	r = sockwrite(gp, pd, buf, n, flags);
 	LEAVE();
 }
@@ -316,7 +329,7 @@ ALSO(__send, send)
 EXPORT ssize_t
 sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t alen)
 {
-	ENTER(fd, libc.sendto(fd, buf, n, flags, addr, alen));
+	ENTER(fd, libc.sendto(fd, buf, n, flags, addr, alen), rawsyscall(SYS_sendto, fd, buf, n, flags, addr, alen));
 	r = socksend(gp, pd, buf, n, flags, addr, alen);
 	LEAVE();
 }
@@ -324,7 +337,7 @@ sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr
 EXPORT ssize_t
 sendmsg(int fd, const struct msghdr *m, int flags)
 {
-	ENTER(fd, libc.sendmsg(fd, m, flags));
+	ENTER(fd, libc.sendmsg(fd, m, flags), (fdsent(m), rawsyscall(SYS_sendmsg, fd, m, flags)));
 	r = socksendmsg(gp, pd, m, flags);
 	LEAVE();
 }
