@@ -24,7 +24,9 @@ _Static_assert(offsetof(struct m, fsbase) == M_FSBASE, "M_FSBASE");
 
 enum {
 	GOIDBATCH = 16,
-	GFREEMAX = 64,   /* dead Gs a P keeps; above, it moves half to the global list */
+	GFREEMAX = 64,   /* dead Gs a P keeps at most, see gfreemax */
+	GFREEALL = 256,  /* and all Ps together, unless that were less than GFREEMIN each */
+	GFREEMIN = 8,
 	CHUNK = 256 << 10,
 	M0STACK = 128 << 10,
 	FSGSBASE = 2,    /* bit of AT_HWCAP2 */
@@ -101,6 +103,23 @@ galloc(void)
 	return gp;
 }
 
+/*
+ * Dead Gs that a P keeps; above that, it moves half of them to the global list. A dead G is not small: two pages of stack, and
+ * what malloc caches for it, which may be 30 KiB or more. Ps whose threads come from elsewhere fill up their lists, whence no
+ * other P takes any. So the more Ps there are, the fewer may each keep.
+ */
+static uint32_t gfreemax;
+
+static void
+gfreeinit(int nprocs)
+{
+	gfreemax = GFREEALL / (uint32_t)nprocs;
+	if(gfreemax > GFREEMAX)
+		gfreemax = GFREEMAX;
+	if(gfreemax < GFREEMIN)
+		gfreemax = GFREEMIN;
+}
+
 /* Takes one with a mapping of that size from l; NULL if the first few have other sizes. */
 static struct g *
 gfpick(struct glist *l, size_t stacksize)
@@ -164,9 +183,9 @@ gfget(size_t stacksize)
 			prefetchdead(pp->gfree.head);
 			return gp;
 		}
-		if(load_relaxed(&sched.gfree.l.n) != 0 && pp->gfree.n < GFREEMAX / 2){
+		if(load_relaxed(&sched.gfree.l.n) != 0 && pp->gfree.n < gfreemax / 2){
 			lock(&sched.gflock);
-			while(pp->gfree.n < GFREEMAX / 2 && (gp = gqget(&sched.gfree)) != NULL)
+			while(pp->gfree.n < gfreemax / 2 && (gp = gqget(&sched.gfree)) != NULL)
 				glistpush(&pp->gfree, gp);
 			unlock(&sched.gflock);
 			gp = gfpick(&pp->gfree, stacksize);
@@ -202,10 +221,10 @@ gfput(struct g *gp)
 	pp->gfree.head = gp;
 	if(pp->gfree.tail == NULL)
 		pp->gfree.tail = gp;
-	if(++pp->gfree.n < GFREEMAX)
+	if(++pp->gfree.n < gfreemax)
 		return;
 	lock(&sched.gflock);
-	while(pp->gfree.n > GFREEMAX / 2)
+	while(pp->gfree.n > gfreemax / 2)
 		gqput(&sched.gfree, glistpop(&pp->gfree));
 	unlock(&sched.gflock);
 }
@@ -386,6 +405,7 @@ rtinit(const struct hostops *ops)
 	stressinit();
 	lightslow = nomembarrier || stressing & STRESS_DELAY;
 	procinit(n);
+	gfreeinit(n);
 	semainit();
 	if((mp = initm0()) == NULL || (gp = galloc()) == NULL)
 		return ENOMEM;
