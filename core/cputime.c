@@ -24,7 +24,7 @@ threadclock(int32_t tid)
 {
 	struct timespec ts = {0};
 
-	rawsyscall(SYS_clock_gettime, tid ? (long)~tid << 3 | 6 : CLOCK_THREAD_CPUTIME_ID, &ts);
+	rawsyscall(SYS_clock_gettime, tid ? (long)~tid * 8 | 6 : CLOCK_THREAD_CPUTIME_ID, &ts);
 	return ts.tv_sec * NSEC + ts.tv_nsec;
 }
 

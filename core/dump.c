@@ -105,12 +105,16 @@ dumpgs(int fd, const char *why)
 	}
 }
 
-/* A G in pause(), sigsuspend() or sigwait() waits for a signal, be it one that ends the process. */
+/*
+ * A G in pause(), sigsuspend() or sigwait() waits for a signal, be it one that ends the process. One that waits for a lock of
+ * libc's own, malloc's above all, waits for whoever has it: it may be a thread of heddle's without a G, as sysmon giving back
+ * stacks, or a kernel thread that ends.
+ */
 static bool
-anyforsignal(void)
+anyforothers(void)
 {
 	for(struct g *gp = load_acquire(&allgs); gp != NULL; gp = gp->alllink)
-		if(gp->status == Gwaiting && gp->waitreason == Wsignal)
+		if(gp->status == Gwaiting && (gp->waitreason == Wsignal || gp->waitreason == Wlibc))
 			return true;
 	return false;
 }
@@ -127,7 +131,7 @@ checkdead(void)
 
 	if(sched.nmidle != sched.mcount || sched.npidle != gomaxprocs || sched.runq.l.n != 0 || ngs() == 0 ||
 	   options.deadlock == DEADLOCK_OFF || said || load_relaxed(&sched.nforeign) != 0 || netpollanywaiters() ||
-	   load_relaxed(&sched.sigwake) || timesleepuntil() != 0 || sighandlers() || anyforsignal())
+	   load_relaxed(&sched.sigwake) || timesleepuntil() != 0 || sighandlers() || anyforothers())
 		return;
 	said = true;
 	dumpgs(2, "all goroutines are asleep - deadlock!");

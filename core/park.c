@@ -28,7 +28,7 @@
 const char *const waitreasons[Wmax] = {
 	[Wnone] = "", [Wsleep] = "sleep", [Wmutex] = "mutex", [Wcond] = "cond", [Wrwlock] = "rwlock",
 	[Wsem] = "semaphore", [Wbarrier] = "barrier", [Wonce] = "once", [Wspin] = "spin lock",
-	[Wjoin] = "join", [Wfutex] = "futex", [Wread] = "IO read", [Wwrite] = "IO write",
+	[Wjoin] = "join", [Wlibc] = "lock of libc's", [Wfutex] = "futex", [Wread] = "IO read", [Wwrite] = "IO write",
 	[Waccept] = "accept", [Wconnect] = "connect", [Wpoll] = "poll", [Wepoll] = "epoll_wait",
 	[Wsignal] = "signal", [Wblockq] = "queued for a kernel thread",
 };

@@ -65,7 +65,7 @@ enum gstatus {
 enum waitreason {
 	Wnone,
 	Wsleep,
-	Wmutex, Wcond, Wrwlock, Wsem, Wbarrier, Wonce, Wspin, Wjoin, Wfutex,
+	Wmutex, Wcond, Wrwlock, Wsem, Wbarrier, Wonce, Wspin, Wjoin, Wlibc, Wfutex,
 	Wread, Wwrite, Waccept, Wconnect, Wpoll, Wepoll, /* waitobj: descriptor number */
 	Wsignal, /* sigwait, pause, sigsuspend */
 	Wblockq, /* for a kernel thread to block in */

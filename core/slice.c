@@ -17,7 +17,7 @@ mcputime(struct m *mp)
 {
 	struct timespec ts;
 
-	if(rawsyscall(SYS_clock_gettime, (long)~mp->tid << 3 | 6, &ts) != 0)
+	if(rawsyscall(SYS_clock_gettime, (long)~mp->tid * 8 | 6, &ts) != 0)
 		return 0;
 	return ts.tv_sec * NSEC + ts.tv_nsec;
 }

@@ -108,7 +108,7 @@ futexqueue(const struct futexargs *f, struct semawait *w)
 
 /* In runtime mode. 0, -EAGAIN, -ETIMEDOUT or -EINTR. */
 static int
-futexsleepg(struct g *gp, const struct futexargs *f, struct deadline *d)
+futexsleepg(struct g *gp, enum waitreason reason, const struct futexargs *f, struct deadline *d)
 {
 	struct semawait w;
 	struct semaroot *root;
@@ -120,7 +120,7 @@ futexsleepg(struct g *gp, const struct futexargs *f, struct deadline *d)
 	for(;;){
 		if(!futexqueue(f, &w))
 			return -EAGAIN;
-		why = semasleep(gp, Wfutex, f->addr, d);
+		why = semasleep(gp, reason, f->addr, d);
 		if(why == WAKE_READY)
 			return 0;
 		if((root = semacancel(&w)) != NULL)
@@ -150,17 +150,17 @@ futexwait(struct g *gp, const struct futexargs *f)
 	if(load_acquire(f->addr) != f->val)
 		return -EAGAIN;
 	rtenter(gp);
-	r = futexsleepg(gp, f, f->timeout ? &d : NULL);
+	r = futexsleepg(gp, Wfutex, f, f->timeout ? &d : NULL);
 	rtexit(gp);
 	return r;
 }
 
 void
-futexpark(struct g *gp, uint32_t *addr, uint32_t val)
+futexpark(struct g *gp, enum waitreason reason, uint32_t *addr, uint32_t val)
 {
 	struct futexargs f = {.addr = addr, .op = FUTEX_WAIT, .val = val};
 
-	futexsleepg(gp, &f, NULL);
+	futexsleepg(gp, reason, &f, NULL);
 }
 
 /* kernelwait waits in the kernel. The P is given away at once. */

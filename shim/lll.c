@@ -95,7 +95,7 @@ lllwait(uint32_t *word)
 		return;
 	}
 	while(xchg(word, 2) != 0)
-		futexpark(gp, word, 2);
+		futexpark(gp, Wlibc, word, 2);
 	leave(gp);
 }
 

@@ -106,7 +106,7 @@ void kernelwake(const void *addr, int n);
 /* ---- futex.c ---- */
 
 /* futexpark parks gp, in runtime mode, while the word is val, until it is woken; or returns after a handler, or for nothing. */
-void futexpark(struct g *gp, uint32_t *addr, uint32_t val);
+void futexpark(struct g *gp, enum waitreason, uint32_t *addr, uint32_t val);
 /* futexunpark wakes up to n Gs that wait for the word, and returns how many. Runtime mode, or a thread without a P, see semaothersin. */
 int futexunpark(uint32_t *addr, int n);
 
