@@ -23,6 +23,21 @@
 
 /* SETFS: FS base := %rax. May clobber rcx, r11 and, without FSGSBASE, rax; keeps rdi, rsi, rdx. */
 	.macro SETFS
+#ifdef SANITIZE /* tests/sanitize.c's is a function */
+	pushq	%rbp
+	movq	%rsp, %rbp
+	pushq	%rdi
+	pushq	%rsi
+	pushq	%rdx
+	andq	$-16, %rsp
+	movq	%rax, %rdi
+	call	setfsbase
+	movq	-8(%rbp), %rdi
+	movq	-16(%rbp), %rsi
+	movq	-24(%rbp), %rdx
+	movq	%rbp, %rsp
+	popq	%rbp
+#else
 	cmpb	$0, havefsgsbase(%rip)
 	je	8f
 	wrfsbase %rax
@@ -36,6 +51,7 @@
 	popq	%rsi
 	popq	%rdi
 9:
+#endif
 	.endm
 
 /*
@@ -184,6 +200,7 @@ g0call:
 	.cfi_endproc
 	.size	g0call, .-g0call
 
+#ifndef SANITIZE
 /* void setfsbase(uintptr_t) */
 	.globl	setfsbase
 	.hidden	setfsbase
@@ -208,5 +225,6 @@ getfsbase:
 	ret
 	.cfi_endproc
 	.size	getfsbase, .-getfsbase
+#endif
 
 	.section .note.GNU-stack, "", @progbits

@@ -352,13 +352,6 @@ osinit(void)
 	return n < MAXPROCS ? n : MAXPROCS;
 }
 
-/* Writes a word of libheddle's TLS in another thread's block. */
-static void
-settls(void *var, uintptr_t tcb, void *value)
-{
-	*(void **)(tcb + ((uintptr_t)var - getfsbase())) = value;
-}
-
 static struct m *
 initm0(void)
 {
@@ -379,8 +372,8 @@ initm0(void)
 	mp->fsbase = tcb;
 	mp->id = 0; /* also in a fork's child, where it is not the first one ever: see mretire */
 	mp->tid = (int32_t)rawsyscall(SYS_gettid);
-	settls(&tls_m, tcb, mp);
-	settls(&tls_g, tcb, NULL);
+	tlspoke(&tls_m, tcb, mp);
+	tlspoke(&tls_g, tcb, NULL);
 	return mp;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where executable code is: all of it, for dumps; libc's, ld.so's, the vDSO's and our own, in which
+ * Where executable code is: all of it, for dumps; libc's, ld.so's, the vDSO's, a sanitizer's and our own, in which
  * a G is never preempted by signal (a lock or half a switch may be in progress there).
  */
 #include <link.h>
@@ -49,12 +49,19 @@ textonstackask(void)
 	return textonstack;
 }
 
+static bool
+system(const char *n)
+{
+	return endswith(n, "libc.so.") || endswith(n, "ld-linux") || endswith(n, "linux-vdso") || endswith(n, "libpthread") ||
+	       endswith(n, "libtsan.so.") || endswith(n, "libasan.so.");
+}
+
 static int
 object(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	const char *n = info->dlpi_name;
 	uintptr_t self = (uintptr_t)rtinit;
-	bool sys = n && (endswith(n, "libc.so.") || endswith(n, "ld-linux") || endswith(n, "linux-vdso") || endswith(n, "libpthread"));
+	bool sys = n && system(n);
 
 	for(int i = 0; i < info->dlpi_phnum; i++){
 		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];

@@ -446,6 +446,12 @@ tlsm0(void)
 	return tcb;
 }
 
+void
+tlspoke(void *var, uintptr_t tcb, void *value)
+{
+	*(void **)(tcb + ((uintptr_t)var - getfsbase())) = value;
+}
+
 /* ---- threads that the program makes by clone(2) ---- */
 
 /* Never freed, but used again: the kernel clears tid at the thread's end. */

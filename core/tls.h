@@ -74,6 +74,8 @@ struct g *gfromtid(uint32_t tid);      /* NULL: no living G has it. Looks at all
  * kernel is to clear at its end; tlsclonefailed says that there is no such thread. 0 without memory. User mode. */
 uintptr_t tlsclone(uint32_t **tid);
 void tlsclonefailed(uint32_t *tid);
+/* tlspoke writes a thread-local variable of heddle's in another thread's TLS. */
+void tlspoke(void *var, uintptr_t tcb, void *value);
 uintptr_t tlsm0(void);                 /* hostops.m0tcb; takes main's TCB from its kernel thread */
 void tlsfork(void); /* this and the other ...fork(): fork.c */
 
