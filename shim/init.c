@@ -8,6 +8,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -130,6 +131,41 @@ threadsanitizer(void)
 	return libc.dlsym(RTLD_DEFAULT, "__tsan_init") != NULL;
 }
 
+enum { GOBUILDID = 4 }; /* type of the note */
+
+/*
+ * A program of Go's has threads by pthread_create if it uses cgo. They are for Go's scheduler what Ms are for heddle's: its runtime
+ * calls the kernel by itself, and counts on its own signal stack, mask and tid on the kernel thread. Go's linker marks
+ * programs and libraries with a note.
+ */
+static int
+gonote(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	bool *found = arg;
+
+	for(int i = 0; i < info->dlpi_phnum && !*found; i++){
+		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
+		const ElfW(Nhdr) *n = (const ElfW(Nhdr) *)(info->dlpi_addr + ph->p_vaddr), *next;
+		const char *end = (const char *)n + ph->p_memsz;
+
+		for(; ph->p_type == PT_NOTE && (const char *)(n + 1) + sizeof "Go\0" <= end; n = next){
+			if(n->n_type == GOBUILDID && n->n_namesz == sizeof "Go\0" && memcmp(n + 1, "Go\0", sizeof "Go\0") == 0)
+				*found = true;
+			next = (const void *)((const char *)(n + 1) + ((n->n_namesz + 3) & ~3U) + ((n->n_descsz + 3) & ~3U));
+		}
+	}
+	return *found;
+}
+
+static bool
+madebygo(void)
+{
+	bool found = false;
+
+	dl_iterate_phdr(gonote, &found);
+	return found;
+}
+
 /* The first time: what does not change from one attempt to the next. */
 static bool
 prepare(void)
@@ -150,6 +186,8 @@ prepare(void)
 		rtlog("off: the program is built with thread sanitizer; every thread stays a kernel thread");
 		return false;
 	}
+	if(madebygo())
+		return false;
 	libcresolve();
 	if(!privatesyms()){
 		rtlog("off: this libc is too old or not glibc");

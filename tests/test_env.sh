@@ -447,6 +447,49 @@ works "preloaded twice"
 run run env LD_PRELOAD="$LIB" bash -c 'exec ./threads'
 works "through a shell"
 
+# --- Go's runtime manages kernel threads by itself, so its programs, which have a note, keep theirs
+
+cat >kernel.c <<'C'
+#include <dirent.h>
+#include <pthread.h>
+#include <stdio.h>
+#ifdef GO
+__asm__(".pushsection .note.go.buildid, \"a\", @note\n.long 4, 4, 4\n.ascii \"Go\\0\\0test\"\n.popsection");
+#endif
+static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+static void *
+f(void *a)
+{
+	pthread_mutex_lock(&mu);
+	pthread_mutex_unlock(&mu);
+	return a;
+}
+int
+main(void)
+{
+	pthread_t t[20];
+	DIR *d;
+	int n = 0;
+	pthread_mutex_lock(&mu);
+	for(int i = 0; i < 20; i++)
+		if(pthread_create(&t[i], 0, f, 0) != 0)
+			return 1;
+	d = opendir("/proc/self/task");
+	while(readdir(d) != NULL)
+		n++;
+	pthread_mutex_unlock(&mu);
+	for(int i = 0; i < 20; i++)
+		pthread_join(t[i], 0);
+	puts(n == 23 ? "21 kernel threads" : n < 23 ? "fewer" : "more"); /* and . and .. */
+	return 0;
+}
+C
+$CC -O2 -pthread -o kernel kernel.c && $CC -O2 -DGO -pthread -o kernelgo kernel.c || exit 1
+run run env HEDDLE_MAXPROCS=2 ./kernel
+[ "$(cat run.out)" = fewer ] && ok "threads that wait have no kernel thread" || notok "threads that wait" "$(cat run.out run.err)"
+same "a program made by Go keeps its kernel threads" ./kernelgo
+grep -q 21 heddle.out && ok "all of them" || notok "all of them" "$(cat heddle.out)"
+
 mkdir tree
 (cd tree && for i in $(seq 30); do echo "line $i" >"file$i"; done)
 same "true" true
@@ -532,6 +575,7 @@ else
 fi
 command -v perl >/dev/null && same "perl" perl -e 'print "a" x 3, "\n"; print `echo sub`; exit 4' || skip "perl" "not installed"
 command -v make >/dev/null && same "make -j" bash -c 'printf "all: a b c d\n%%:\n\t@sleep 0.01; echo \$@ >\$@.made\n" >mf; make -s -j3 -f mf && cat *.made' || skip "make" "not installed"
+command -v go >/dev/null && same "go" go version || skip "go" "not installed"
 command -v xz >/dev/null && same "xz -T" bash -c 'seq 300000 | xz -T3 --block-size=200000 | xz -dc -T3 | md5sum' || skip "xz" "not installed"
 
 total

@@ -218,6 +218,15 @@ remarksanitizers(struct report *r)
 	}
 }
 
+/* Go's scheduler wants kernel threads, and has no use for another one. */
+static void
+remarkgo(struct report *r)
+{
+	for(struct object *o = r->libs.first; o != NULL; o = o->next)
+		if(o->go)
+			remark(r, "go", format(&r->keep, "%s is made by Go, which has goroutines of its own: heddle turns itself off", o->name));
+}
+
 /* ---- code ---- */
 
 static void
@@ -303,5 +312,6 @@ judgeall(struct report *r)
 	remarkuses(r);
 	remarkdefines(r);
 	remarksanitizers(r);
+	remarkgo(r);
 	remarkcalls(r);
 }
