@@ -171,11 +171,26 @@ wakefirst(struct g **slot, uint64_t seq, enum wakewhy why, struct wakes *l)
 {
 	struct g *gp = *slot;
 
-	if(gp == NULL)
+	if(!slotwaits(slot))
 		return false;
-	store_relaxed(slot, NULL);
+	store_relaxed(slot, (struct g *)((uintptr_t)gp | WOKENG));
 	l->n++;
 	return wakeg(gp, seq, why, l);
+}
+
+/* The same for one that waits on rq or wq. It takes itself off pq when it runs. */
+static bool
+wakequeued(struct polldesc *pd, struct pollwait *w, struct wakes *l)
+{
+	struct wakes uncounted = {0};
+
+	polldequeue(w, l);
+	pollappend(pd, &pd->pq, w);
+	w->woken = WOKEN_READY;
+	if(wakeg(w->gp, w->seq, WAKE_READY, l))
+		return true;
+	polldequeue(w, &uncounted);
+	return false;
 }
 
 /* rg has waited longer than those on rq: the place is taken only while that is empty. */
@@ -194,20 +209,29 @@ wakeone(struct polldesc *pd, enum pollmode mode, struct wakes *l)
 			return;
 		q = &pd->wq;
 	}
-	while(q->head != NULL && !wakewait(q->head, WAKE_READY, l))
+	while(q->head != NULL && !wakequeued(pd, q->head, l))
 		continue;
 }
 
 void
 pollwakeall(struct polldesc *pd, enum wakewhy why, struct wakes *l)
 {
-	struct pollq *const qs[] = {&pd->rq, &pd->wq, &pd->pq};
+	struct pollq *const qs[] = {&pd->rq, &pd->wq};
+	struct pollwait *w, *next;
 
 	wakefirst(&pd->rg, pd->rpark, why, l);
 	wakefirst(&pd->wg, pd->wpark, why, l);
+	for(w = pd->pq.head; w != NULL; w = next){
+		next = w->next;
+		if(!w->woken)
+			wakewait(w, why, l);
+	}
 	for(size_t i = 0; i < nelem(qs); i++)
 		while(qs[i]->head != NULL)
-			wakewait(qs[i]->head, why, l);
+			if(why == WAKE_READY)
+				wakequeued(pd, qs[i]->head, l);
+			else
+				wakewait(qs[i]->head, why, l);
 }
 
 static void
@@ -226,7 +250,7 @@ wakepollers(struct polldesc *pd, uint32_t events, struct wakes *l)
 
 	for(w = pd->pq.head; w != NULL; w = next){
 		next = w->next;
-		if((w->events | POLLERR | POLLHUP) & events)
+		if(((w->events | POLLERR | POLLHUP) & events) && !w->woken)
 			wakewait(w, WAKE_READY, l);
 	}
 }
@@ -271,7 +295,7 @@ pollregistered(struct polldesc *pd)
 	return r == -EPERM || r == -EBADF ? POLL_PLAIN : POLL_FALLBACK;
 }
 
-/* w->pd may change under the old entry's lock: see moveto. */
+/* w->pd may change under the old entry's lock: see moveto. Who has been woken from rq or wq is counted off already. */
 static void
 unqueue(struct pollwait *w)
 {
@@ -288,7 +312,8 @@ unqueue(struct pollwait *w)
 	if(w->q != NULL)
 		polldequeue(w, &l);
 	unlock(&pd->lock);
-	netpollwoken(&l);
+	if(!w->woken)
+		netpollwoken(&l);
 }
 
 /* The number is being closed: let that happen, then the attempt says what is there now. */
@@ -310,8 +335,8 @@ parkqueued(struct g *gp, struct polldesc *pd, enum pollmode mode, enum waitreaso
 	enqueue(mode == POLLMODE_R ? &pd->rq : &pd->wq, &w);
 	unlock(&pd->lock);
 	r = park(gp, why, (void *)(long)pd->fd, deadline);
-	/* these two come from who took w off the queue; the others from elsewhere */
-	if(r != WAKE_READY && r != WAKE_CLOSE)
+	/* this comes from who took w off the queue for good */
+	if(r != WAKE_CLOSE)
 		unqueue(&w);
 	return r;
 }
@@ -334,12 +359,12 @@ pollpark(struct g *gp, struct polldesc *pd, enum pollmode mode, uint32_t seq, en
 		return r;
 	}
 	if(mode == POLLMODE_R){
-		if(unlikely(pd->rg != NULL || (pd->more & MORE_R)))
+		if(unlikely(slotwaits(&pd->rg) || (pd->more & MORE_R)))
 			return parkqueued(gp, pd, mode, why, deadline);
 		pd->rpark = parkprep(gp);
 		store_relaxed(&pd->rg, gp);
 	}else{
-		if(unlikely(pd->wg != NULL || (pd->more & MORE_W)))
+		if(unlikely(slotwaits(&pd->wg) || (pd->more & MORE_W)))
 			return parkqueued(gp, pd, mode, why, deadline);
 		pd->wpark = parkprep(gp);
 		store_relaxed(&pd->wg, gp);
@@ -358,11 +383,24 @@ pollunpark(struct g *gp, struct polldesc *pd, enum pollmode mode)
 
 	lock(&pd->lock);
 	if(*slot == gp){
-		store_relaxed(slot, NULL);
+		store_relaxed(slot, (struct g *)((uintptr_t)gp | WOKENG)); /* it may go on waiting */
 		l.n++;
 	}
 	unlock(&pd->lock);
 	netpollwoken(&l);
+}
+
+void
+pollmark(struct g *gp, struct polldesc *pd, enum pollmode mode)
+{
+	struct g **slot = mode == POLLMODE_R ? &pd->rg : &pd->wg;
+
+	lock(&pd->lock);
+	if(!slotwaits(slot)){
+		*(mode == POLLMODE_R ? &pd->rpark : &pd->wpark) = gp->wakeword >> WSEQSHIFT;
+		store_relaxed(slot, (struct g *)((uintptr_t)gp | WOKENG));
+	}
+	unlock(&pd->lock);
 }
 
 void
@@ -419,6 +457,7 @@ pollmany(struct g *gp, struct pollwait *w, int n, enum waitreason why, const voi
 	int i, r = 0;
 
 	for(i = 0; i < n; i++){
+		w[i].woken = WOKEN_NO;
 		w[i].q = NULL;
 		w[i].gp = gp;
 		w[i].seq = seq;

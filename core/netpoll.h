@@ -30,6 +30,7 @@ enum { /* polldesc.flags; PD_NODRAIN under lock or by the G that uses the descri
 	PD_LISTEN = 32, /* SO_ACCEPTCONN */
 	PD_ERR = 256,   /* err is the next call's */
 	PD_TIMEO = 128, /* rtimeo or wtimeo is set */
+	PD_KEPT = 512,  /* a number of netpoll_keep.c's, which the program does not know */
 	PD_WPOLL = 64,  /* a Knowait that has RWF_NOWAIT for reading only: poll before a write */
 };
 
@@ -49,7 +50,18 @@ enum { /* polldesc.more: what the first cache line does not show */
 /*
  * rg and wg are the one G that waits for reading or writing, or the first of several: most descriptors
  * have no more. A call that reads and parks, and the event that wakes it, touch the first cache line only.
+ * A G that an event has woken stays in its slot, marked WOKENG, until another needs the place: a close that comes before it has run must
+ * find it (netpoll_keep.c). That the mark is there says nothing else, it may have been for long.
  */
+enum { WOKENG = 1 };
+static inline bool
+slotwaits(struct g *const *slot)
+{
+	uintptr_t v = (uintptr_t)load_relaxed(slot);
+
+	return v != 0 && !(v & WOKENG);
+}
+
 struct polldesc {
 	struct mutex lock;
 	int32_t fd;
@@ -83,7 +95,11 @@ struct pollwait {
 	uint64_t seq;
 	uint32_t events;     /* POLLIN...: what a waiter on pq wants */
 	uint32_t rseq, wseq; /* edges before the attempt that failed */
+	uint8_t woken;       /* WOKEN_*; pd->lock */
 };
+
+/* A reader or writer that was on rq or wq and has been woken, but has yet to run, is on pq: netpoll_keep.c. */
+enum { WOKEN_NO, WOKEN_READY, WOKEN_PAST /* and pd is closed by now */ };
 
 extern uint32_t forkepoch; /* atomic: 1 and one more for each fork, from which on others may share all descriptions */
 
@@ -128,13 +144,17 @@ pollblock(struct g *gp, struct polldesc *pd, enum pollmode mode, uint32_t seq, e
 	return r;
 }
 
+/* pollmark is for a call that makes several attempts, before the first of which others can see that it is under way: a close
+ * by another thread comes after its next wait has begun. Runtime mode, without an end until that wait. */
+void pollmark(struct g *gp, struct polldesc *pd, enum pollmode mode);
+
 /* pollpass hands an edge on to the next waiter of the same mode: by a G that was woken, or might have
  * been, once it is done with the descriptor. */
 void pollpassslow(struct polldesc *pd, enum pollmode mode);
 static inline void
 pollpass(struct polldesc *pd, enum pollmode mode)
 {
-	if(unlikely(load_relaxed(mode == POLLMODE_R ? &pd->rg : &pd->wg) != NULL ||
+	if(unlikely(slotwaits(mode == POLLMODE_R ? &pd->rg : &pd->wg) ||
 	            (load_relaxed(&pd->more) & (mode == POLLMODE_R ? MORE_R : MORE_W))))
 		pollpassslow(pd, mode);
 }
@@ -159,11 +179,11 @@ bool pollunused(struct polldesc *pd); /* nothing is known of the number */
 void pollrange(unsigned lo, unsigned hi, void (*fn)(struct polldesc *, void *), void *arg);
 
 /*
- * Who waited on a number that was closed goes on with another: netpoll_keep.c. pollkept returns its entry after
- * WAKE_CLOSE, or after a wait that ended otherwise, NULL if there is none; it is good until polldrop, at the end
- * of the call. Runtime mode.
+ * Who waited on a number that was closed goes on with another: netpoll_keep.c. pollkept returns its entry after a wait
+ * on pd, however that ended, NULL if there is none; it is good until polldrop, at the end of the call, and is
+ * returned once. Runtime mode.
  */
-struct polldesc *pollkept(struct g *gp);
+struct polldesc *pollkept(struct g *gp, struct polldesc *pd);
 void polldropslow(struct g *gp);
 extern uint32_t nkept;
 static inline void
@@ -172,7 +192,8 @@ polldrop(struct g *gp)
 	if(unlikely(load_relaxed(&nkept) != 0))
 		polldropslow(gp);
 }
-/* keptnext returns the lowest such number from `from` on, -1 none: the program does not know of them. */
+/* pollhidden: fd is such a number, of which the program does not know. keptnext returns the lowest one from `from` on, -1 none. */
+bool pollhidden(int fd);
 int keptnext(int from);
 
 /* netpollowns: fd is one of the runtime's own descriptors. */
@@ -219,9 +240,13 @@ uint16_t netpollepoch(void);                      /* number of the instance, for
 void pollfork(void);
 
 /* Between netpoll.c and netpoll_keep.c. */
-struct polldesc *keepopen(struct polldesc *pd);         /* another number for pd's description, held until */
-void keepdone(struct polldesc *k);                      /* keepdone; NULL: none to be had */
-bool keepfor(struct g *gp, struct polldesc *k);         /* gp holds k; false: no memory */
+struct keep;
+struct keep *keepopen(struct polldesc *pd);             /* another number for pd's description, held until */
+void keepdone(struct keep *);                           /* keepdone; NULL: none to be had */
+struct polldesc *keptdesc(struct keep *);               /* its entry */
+/* gp goes on with it where it was on pd, NULL: only holds it. Nothing if there is such a note. False: no memory. */
+bool keepfor(struct g *gp, struct polldesc *pd, struct keep *);
+void keepunused(struct g *gp, struct polldesc *pd);     /* takes the note back, if gp has not seen it. The caller holds it, too */
 void keptfork(void);
 int duphigh(int fd, int top); /* netpoll_epoll.c: a close-on-exec copy of fd just below top or the limit, -1 none */
 struct wakes {

@@ -253,7 +253,7 @@ prefetchg(const struct epoll_event *ev)
 	struct g *gp;
 
 	if(pd != NULL && (gp = load_relaxed(&pd->rg)) != NULL)
-		__builtin_prefetch(gp, 1);
+		__builtin_prefetch(gp, 1); /* marked or not */
 }
 
 static inline void

@@ -11,10 +11,10 @@
  *	finds waiters; dup: entry k                  parked on pd
  *	holds k itself
  *	under pd->lock, for each reader and writer:
- *	  notes (G, k), then wakes it with WAKE_CLOSE
- *	for each that polls: notes (G, k),
+ *	  notes (G, pd, k), then wakes it with WAKE_CLOSE
+ *	for each that polls: notes (G, pd, k),
  *	  moves its entry to k's queue
- *	drops its own hold                           WAKE_CLOSE: pollkept(G) is k; tries again with k,
+ *	drops its own hold                           WAKE_CLOSE: pollkept(G, pd) is k; tries again with k,
  *	the program's close()                        parks on k
  *	                                             its call ends: polldrop(G); the last one closes k
  *
@@ -23,139 +23,241 @@
  * may go on waiting after a handler has run. Who polls is not woken: natively poll() sleeps on, too, and looks at the number
  * only when something has happened to the file.
  *
+ * Woken, but not there yet
+ * ------------------------
+ * A G that an event has woken is on no queue, and has yet to run and to make its call again, which natively would have its data by
+ * now. It is found all the same: its slot names it still (struct pollslot in netpoll.h), or its entry is among pd's.
+ *
+ *	closer                                       G, woken (Wclaimed)
+ *	note, heavybarrier                           park returns: Wrun
+ *	its wakeword: Wclaimed?                      nkept != 0? pollkept(G, pd)
+ *	  yes: it will see the note                  tries again
+ *	  no: it may have missed it, and is in
+ *	    runtime mode until its attempt is
+ *	    made: wait for that, then look again
+ *
+ * Of the two looks after the two stores one sees the other's store. Where the attempt is made in user mode (pipes, and
+ * what accept and the like leave to the kernel) the wait ends when that begins, which is as late as a system call natively may begin.
+ *
  * What costs: a close under waiters. Elsewhere one look at nkept where a call is slow, or a thread ends.
  *
- * Without a number or memory for this the waiters get EBADF. So do those that an event has woken, but who have not run
- * yet when the number is closed, and those between an attempt and its wait: they are on no queue.
+ * Without a number or memory for this the waiters get EBADF, and so may those who are between their first attempt and its
+ * wait: natively they might have come too late, too.
  */
 #include "netpoll.h"
 
-/* Where the numbers are: the kernel's table must not grow much, but few programs have numbers there that they close. */
-enum { KEPTTOP = 16384 - 256 };
-
-struct kept {
-	struct kept *next;
-	struct g *gp;        /* NULL: the closer's own */
-	struct polldesc *pd; /* what it holds */
-	uint32_t use;        /* of pd's number */
+enum {
+	/* Where the numbers are: the kernel's table must not grow much, but few programs have numbers there that they close. */
+	KEPTTOP = 16384 - 256,
+	NBUCKET = 1024,
 };
 
-static struct mutex keptlock; /* taken with a polldesc's held; only persistentalloc is called under it */
-static struct kept *kepts;    /* keptlock; latest first */
-static struct kept *freelist; /* keptlock */
-uint32_t nkept;               /* written under keptlock, atomic reads */
+/* A description's other number. */
+struct keep {
+	struct keep *next, **at; /* all of them */
+	struct polldesc *pd;
+	uint32_t use;     /* of pd's number */
+	uint32_t holders; /* notes, and the closer */
+};
 
-/* Notes that gp holds pd. False: no memory. */
-bool
-keepfor(struct g *gp, struct polldesc *pd)
+/* gp is to go on with k where it was on pd. Once it does, or if it polls, pd is NULL and this no more than a hold. */
+struct going {
+	struct going *next; /* in gp's bucket */
+	struct g *gp;
+	struct polldesc *pd;
+	struct keep *k;
+};
+
+static struct mutex keptlock; /* taken with a polldesc's held; only persistentalloc is called under it. All of these: */
+static struct going *notes[NBUCKET];
+static struct keep *keeps;
+static struct going *freenotes;
+static struct keep *freekeeps;
+uint32_t nkept; /* keeps; atomic reads */
+
+static struct going **
+bucket(struct g *gp)
 {
-	struct kept *k;
+	return &notes[(uintptr_t)gp / sizeof *gp % NBUCKET];
+}
+
+/* gp's note for pd. */
+static struct going **
+find(struct g *gp, struct polldesc *pd)
+{
+	struct going **at = bucket(gp);
+
+	while(*at != NULL && ((*at)->gp != gp || (*at)->pd != pd))
+		at = &(*at)->next;
+	return at;
+}
+
+bool
+keepfor(struct g *gp, struct polldesc *pd, struct keep *k)
+{
+	struct going **at = bucket(gp), *n;
 
 	lock(&keptlock);
-	if((k = freelist) != NULL)
-		freelist = k->next;
-	else
-		k = persistentalloc(sizeof *k, 8);
-	if(k != NULL){
-		*k = (struct kept){kepts, gp, pd, pd->use};
-		kepts = k;
-		store_relaxed(&nkept, nkept + 1);
+	if(pd == NULL || (n = *find(gp, pd)) == NULL){
+		if((n = freenotes) != NULL)
+			freenotes = n->next;
+		else
+			n = persistentalloc(sizeof *n, 8);
+		if(n != NULL){
+			*n = (struct going){*at, gp, pd, k};
+			*at = n;
+			k->holders++;
+		}
 	}
 	unlock(&keptlock);
-	return k != NULL;
+	return n != NULL;
 }
 
 struct polldesc *
-pollkept(struct g *gp)
+pollkept(struct g *gp, struct polldesc *pd)
 {
-	struct polldesc *pd = NULL;
+	struct polldesc *k = NULL;
+	struct going *n;
 
 	if(likely(load_relaxed(&nkept) == 0))
 		return NULL;
 	lock(&keptlock);
-	for(struct kept *k = kepts; k != NULL && pd == NULL; k = k->next)
-		if(k->gp == gp)
-			pd = k->pd;
+	if((n = *find(gp, pd)) != NULL){
+		n->pd = NULL;
+		k = n->k->pd;
+	}
 	unlock(&keptlock);
-	return pd;
+	return k;
 }
 
+/* Takes a hold off k; keptlock. True if it was the last: k is then the caller's, to release. */
 static bool
-held(const struct polldesc *pd)
+unhold(struct keep *k)
 {
-	for(struct kept *k = kepts; k != NULL; k = k->next)
-		if(k->pd == pd)
-			return true;
-	return false;
+	if(--k->holders != 0)
+		return false;
+	*k->at = k->next;
+	if(k->next != NULL)
+		k->next->at = k->at;
+	return true;
 }
 
 /* Closes a number that nobody holds any more, unless the program has made another of it. */
 static void
-release(struct polldesc *pd, uint32_t use)
+release(struct keep *k)
 {
-	uint32_t now = pollclosing(pd);
+	struct polldesc *pd = k->pd;
+	uint32_t use = pollclosing(pd);
 
-	if(now == use)
+	if(use == k->use)
 		rawsyscall(SYS_close, pd->fd);
-	pollclosed(pd, now);
+	pollclosed(pd, use);
+	lock(&keptlock);
+	k->next = freekeeps;
+	freekeeps = k;
+	store_relaxed(&nkept, nkept - 1);
+	unlock(&keptlock);
 }
 
-/* Takes one of gp's notes off, of pd if that is not NULL. False: there is none. */
-static bool
-dropone(struct g *gp, struct polldesc *pd)
+/* Takes the note at *at off; keptlock. Returns what is to be released, NULL if nothing is. */
+static struct keep *
+drop(struct going **at)
 {
-	struct kept **at, *k;
-	bool last = false;
-	uint32_t use = 0;
+	struct going *n = *at;
+	struct keep *k = n->k;
 
-	lock(&keptlock);
-	for(at = &kepts; (k = *at) != NULL; at = &k->next)
-		if(k->gp == gp && (pd == NULL || k->pd == pd))
-			break;
-	if(k != NULL){
-		*at = k->next;
-		pd = k->pd;
-		use = k->use;
-		k->next = freelist;
-		freelist = k;
-		store_relaxed(&nkept, nkept - 1);
-		last = !held(pd);
-	}
-	unlock(&keptlock);
-	if(last)
-		release(pd, use);
-	return k != NULL;
+	*at = n->next;
+	n->next = freenotes;
+	freenotes = n;
+	return unhold(k) ? k : NULL;
 }
 
 void
 polldropslow(struct g *gp)
 {
-	while(dropone(gp, NULL))
-		continue;
+	struct going **at;
+	struct keep *k;
+
+	do{
+		k = NULL;
+		lock(&keptlock);
+		for(at = bucket(gp); *at != NULL && k == NULL;)
+			if((*at)->gp == gp)
+				k = drop(at);
+			else
+				at = &(*at)->next;
+		unlock(&keptlock);
+		if(k != NULL)
+			release(k);
+	}while(k != NULL);
 }
 
-struct polldesc *
+/* The caller holds k, so that this is not the last hold. */
+void
+keepunused(struct g *gp, struct polldesc *pd)
+{
+	struct going **at;
+
+	lock(&keptlock);
+	at = find(gp, pd);
+	if(*at != NULL)
+		drop(at);
+	unlock(&keptlock);
+}
+
+struct keep *
 keepopen(struct polldesc *pd)
 {
 	uint32_t fl = load_relaxed(&pd->flags);
-	struct polldesc *k;
 	int fd = duphigh(pd->fd, KEPTTOP);
+	struct polldesc *kd = fd < 0 ? NULL : pollget(fd);
+	struct keep *k = NULL;
 
-	if(fd < 0)
-		return NULL;
-	if((k = pollget(fd)) != NULL){
-		pollreset(k, (enum fdkind)load_relaxed(&pd->kind), fl & (PD_NODRAIN | PD_LOWAT));
-		if(keepfor(NULL, k))
-			return k;
+	if(kd != NULL){
+		pollreset(kd, (enum fdkind)load_relaxed(&pd->kind), (fl & (PD_NODRAIN | PD_LOWAT)) | PD_KEPT);
+		lock(&keptlock);
+		if((k = freekeeps) != NULL)
+			freekeeps = k->next;
+		else
+			k = persistentalloc(sizeof *k, 8);
+		if(k != NULL){
+			*k = (struct keep){keeps, &keeps, kd, kd->use, 1};
+			if(keeps != NULL)
+				keeps->at = &k->next;
+			keeps = k;
+			store_relaxed(&nkept, nkept + 1);
+		}
+		unlock(&keptlock);
 	}
-	rawsyscall(SYS_close, fd);
-	return NULL;
+	if(k == NULL && fd >= 0)
+		rawsyscall(SYS_close, fd);
+	return k;
+}
+
+struct polldesc *
+keptdesc(struct keep *k)
+{
+	return k->pd;
 }
 
 void
-keepdone(struct polldesc *k)
+keepdone(struct keep *k)
 {
-	dropone(NULL, k);
+	bool last;
+
+	lock(&keptlock);
+	last = unhold(k);
+	unlock(&keptlock);
+	if(last)
+		release(k);
+}
+
+bool
+pollhidden(int fd)
+{
+	struct polldesc *pd;
+
+	return unlikely(load_relaxed(&nkept) != 0) && (pd = pollfind(fd)) != NULL && (load_relaxed(&pd->flags) & PD_KEPT);
 }
 
 int
@@ -166,8 +268,8 @@ keptnext(int from)
 	if(likely(load_relaxed(&nkept) == 0))
 		return -1;
 	lock(&keptlock);
-	for(struct kept *k = kepts; k != NULL; k = k->next)
-		if(k->pd->fd >= from && (fd < 0 || k->pd->fd < fd))
+	for(struct keep *k = keeps; k != NULL; k = k->next)
+		if(k->pd->fd >= from && (fd < 0 || k->pd->fd < fd) && pollhidden(k->pd->fd))
 			fd = k->pd->fd;
 	unlock(&keptlock);
 	return fd;
@@ -177,14 +279,21 @@ keptnext(int from)
 void
 keptfork(void)
 {
-	struct kept *k;
+	struct going *n;
+	struct keep *k;
 
 	keptlock.key = 0;
-	while((k = kepts) != NULL){
+	for(int i = 0; nkept != 0 && i < NBUCKET; i++)
+		while((n = notes[i]) != NULL){
+			notes[i] = n->next;
+			n->next = freenotes;
+			freenotes = n;
+		}
+	while((k = keeps) != NULL){
 		rawsyscall(SYS_close, k->pd->fd);
-		kepts = k->next;
-		k->next = freelist;
-		freelist = k;
+		keeps = k->next;
+		k->next = freekeeps;
+		freekeeps = k;
 	}
 	nkept = 0;
 }

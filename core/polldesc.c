@@ -86,7 +86,7 @@ wakeup(struct wakes *l)
 static bool
 waitedfor(struct polldesc *pd)
 {
-	return pd->rg != NULL || pd->wg != NULL || (pd->more & (MORE_R | MORE_W | MORE_P));
+	return slotwaits(&pd->rg) || slotwaits(&pd->wg) || (pd->more & (MORE_R | MORE_W | MORE_P));
 }
 
 /*
@@ -105,28 +105,129 @@ moveto(struct polldesc *k, struct pollwait *w)
 
 /* The waiters of pd, which is about to be closed, are to go on with k. pd->lock. */
 static void
-waitonwith(struct polldesc *pd, struct polldesc *k)
+waitonwith(struct polldesc *pd, struct keep *keep)
 {
 	struct pollq *const qs[] = {&pd->rq, &pd->wq};
+	struct polldesc *k = keptdesc(keep);
 	struct pollwait *w, *next;
 
-	if(pd->rg != NULL)
-		keepfor(pd->rg, k);
-	if(pd->wg != NULL)
-		keepfor(pd->wg, k);
+	if(slotwaits(&pd->rg))
+		keepfor(pd->rg, pd, keep);
+	if(slotwaits(&pd->wg))
+		keepfor(pd->wg, pd, keep);
 	for(size_t i = 0; i < nelem(qs); i++)
 		for(w = qs[i]->head; w != NULL; w = w->next)
-			keepfor(w->gp, k);
+			keepfor(w->gp, pd, keep);
 	if(pd->pq.head == NULL)
 		return;
 	lock(&k->lock);
-	if(pollregistered(k) == 0)
-		for(w = pd->pq.head; w != NULL; w = next){
-			next = w->next;
-			if(keepfor(w->gp, k))
-				moveto(k, w);
-		}
+	for(w = pd->pq.head; w != NULL; w = next){
+		next = w->next;
+		if(w->woken == WOKEN_READY)
+			keepfor(w->gp, pd, keep);
+		else if(!w->woken && pollregistered(k) == 0 && keepfor(w->gp, NULL, keep))
+			moveto(k, w);
+	}
 	unlock(&k->lock);
+}
+
+/*
+ * Where the G is that was woken from a slot, in a wait of number seq: not there yet (its park has not returned), or perhaps about to
+ * make its attempt, or past it. See netpoll_keep.c.
+ */
+enum wokenat { ISPAST, ISCOMING, ISTRYING };
+static enum wokenat
+wokenat(struct g *gp, uint64_t seq)
+{
+	uint64_t w = load_acquire(&gp->wakeword);
+
+	if(w >> WSEQSHIFT != seq || gp == getg())
+		return ISPAST;
+	if((w & WSTATE) == Wclaimed)
+		return ISCOMING;
+	return load_acquire(&gp->status) == Grunning && load_relaxed(&gp->locks) != 0 ? ISTRYING : ISPAST;
+}
+
+/* Who was woken from one of pd's two slots. */
+struct late {
+	struct g *gp;
+	uint64_t seq;
+	bool noted; /* and will see that */
+};
+
+/* Fills in late; pd->lock. True if one of them may be about to make its attempt without having been noted. */
+static bool
+anylate(struct polldesc *pd, struct late late[2])
+{
+	struct g *const gs[] = {pd->rg, pd->wg};
+	uint64_t const seqs[] = {pd->rpark, pd->wpark};
+	bool any = false;
+
+	for(int i = 0; i < 2; i++){
+		struct g *gp = (struct g *)((uintptr_t)gs[i] & ~(uintptr_t)WOKENG);
+
+		if(gp == gs[i] || wokenat(gp, seqs[i]) == ISPAST)
+			late[i].gp = NULL;
+		else if(late[i].gp != gp || late[i].seq != seqs[i] || !late[i].noted){
+			late[i] = (struct late){gp, seqs[i], false};
+			any = true;
+		}
+	}
+	return any;
+}
+
+static void
+untilpast(struct late *l)
+{
+	for(int i = 0; wokenat(l->gp, l->seq) == ISTRYING; i++)
+		if(i < 100)
+			cpurelax();
+		else
+			rawsyscall(SYS_sched_yield);
+}
+
+/* No lock is held, nor is pd closing: who is waited for here may wait again, on pd. */
+static void
+notelate(struct polldesc *pd, struct late late[2], struct keep *k)
+{
+	for(int i = 0; i < 2; i++)
+		if(late[i].gp != NULL && !late[i].noted)
+			late[i].noted = keepfor(late[i].gp, pd, k);
+	heavybarrier(); /* pairs with the look at nkept after park() */
+	for(int i = 0; i < 2; i++){
+		if(late[i].gp == NULL || wokenat(late[i].gp, late[i].seq) == ISCOMING)
+			continue;
+		untilpast(&late[i]);
+		if(late[i].noted)
+			keepunused(late[i].gp, pd);
+		late[i].gp = NULL;
+	}
+}
+
+/*
+ * Before a close: gives those who wait, or are about to go on, another number. Returns it, NULL: none; with pd->lock held.
+ * Who waits may be woken while the lock is not held, so the last look at both is under it.
+ */
+static struct keep *
+keepwaiters(struct polldesc *pd)
+{
+	struct late late[2] = {0};
+	struct keep *k;
+
+	lock(&pd->lock);
+	if(likely(!anylate(pd, late) && !waitedfor(pd)))
+		return NULL;
+	unlock(&pd->lock);
+	k = keepopen(pd);
+	lock(&pd->lock);
+	while(k != NULL && anylate(pd, late)){
+		unlock(&pd->lock);
+		notelate(pd, late, k);
+		lock(&pd->lock);
+	}
+	if(k != NULL)
+		waitonwith(pd, k);
+	return k;
 }
 
 /* Forgets everything; pd->lock. */
@@ -143,6 +244,10 @@ forget(struct polldesc *pd, struct wakes *l)
 	store_release(&pd->rseq, nextseq(pd->rseq));
 	store_release(&pd->wseq, nextseq(pd->wseq));
 	pollwakeall(pd, WAKE_CLOSE, l);
+	store_relaxed(&pd->rg, NULL);
+	store_relaxed(&pd->wg, NULL);
+	for(struct pollwait *w = pd->pq.head; w != NULL; w = w->next)
+		w->woken = WOKEN_PAST;
 }
 
 void
@@ -188,17 +293,10 @@ uint32_t
 pollclosing(struct polldesc *pd)
 {
 	struct wakes l = {0};
-	struct polldesc *k = NULL;
+	struct keep *k;
 	uint32_t use;
 
-	lock(&pd->lock);
-	if(unlikely(waitedfor(pd))){
-		unlock(&pd->lock);
-		k = keepopen(pd);
-		lock(&pd->lock);
-		if(k != NULL)
-			waitonwith(pd, k);
-	}
+	k = keepwaiters(pd);
 	/* another name of the description would keep the registration alive */
 	if(pd->regepoch == netpollepoch() && (k != NULL || !trusted(pd)))
 		netpolldel(pd);

@@ -59,14 +59,11 @@ eppark(struct epcall *c, struct polldesc **pdp, int64_t deadline)
 			return rawsyscall(SYS_epoll_wait, c->ep, c->ev, c->n, 0);
 		if(e == WAKE_SIGNAL && interrupted(c->gp, false))
 			return -EINTR;
-		if(e == WAKE_CLOSE || e == WAKE_SIGNAL){
-			if((k = pollkept(c->gp)) == NULL && e == WAKE_CLOSE)
-				return -EBADF;
-			if(k != NULL){
-				*pdp = pd = k;
-				c->ep = k->fd;
-			}
-		}
+		if((k = pollkept(c->gp, pd)) != NULL){
+			*pdp = pd = k;
+			c->ep = k->fd;
+		}else if(e == WAKE_CLOSE)
+			return -EBADF;
 		if(e < 0)
 			return iokernel(c->gp, epkernel(c, deadline));
 	}

@@ -369,7 +369,7 @@ doclose(int fd)
 
 	if(!fdours(gp))
 		return libc.close(fd);
-	if(unlikely(netpollowns(fd) || keptnext(fd) == fd)){
+	if(unlikely(netpollowns(fd) || pollhidden(fd))){
 		errno = EBADF;
 		return -1;
 	}

@@ -146,11 +146,11 @@ iowaitfor(struct iowait *w, struct g *gp, struct polldesc **pd, enum pollmode mo
 	return r;
 }
 
-/* iomoved: the entry that a call on pd has to go on with, after a wait that was not ended by its descriptor. */
+/* iomoved: the entry that a call on pd has to go on with after a wait. */
 static inline struct polldesc *
 iomoved(struct g *gp, struct polldesc *pd)
 {
-	struct polldesc *k = pollkept(gp);
+	struct polldesc *k = pollkept(gp, pd);
 
 	return unlikely(k != NULL) ? k : pd;
 }

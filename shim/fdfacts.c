@@ -363,11 +363,12 @@ iowait(struct iowait *w)
 		return r;
 	switch(pollblock(w->gp, w->pd, w->mode, w->seq, w->why, w->deadline)){
 	case POLL_RETRY:
+		w->pd = iomoved(w->gp, w->pd);
 		return IO_RETRY;
 	case WAKE_TIMEOUT:
 		return -EAGAIN;
 	case WAKE_CLOSE:
-		if((k = pollkept(w->gp)) == NULL)
+		if((k = pollkept(w->gp, w->pd)) == NULL)
 			return -EBADF;
 		w->pd = k;
 		return IO_RETRY;

@@ -113,6 +113,7 @@ sendrest(struct sendcall *c, struct iowait *w, long done)
 	long r;
 
 	v.map = NULL;
+	pollmark(c->gp, c->pd, POLLMODE_W);
 	while(sendadvance(c, &m, &v, step)){
 		/* natively SIGPIPE comes with the call that returns EPIPE: the next one */
 		r = sendonce(c, w, MSG_NOSIGNAL);

@@ -139,6 +139,7 @@ recvall(struct recvcall *c)
 {
 	long r, done = 0;
 
+	pollmark(c->gp, c->pd, POLLMODE_R);
 	for(;;){
 		r = recvonce(c);
 		if(r < 0 && done > 0)
@@ -211,6 +212,7 @@ sockrecvmsg(struct g *gp, struct polldesc *pd, struct msghdr *m, int flags)
 long
 sockread(struct g *gp, struct polldesc *pd, void *buf, size_t n, int flags)
 {
+	struct polldesc *k;
 	uint32_t seq;
 	long r;
 
@@ -230,15 +232,16 @@ sockread(struct g *gp, struct polldesc *pd, void *buf, size_t n, int flags)
 		if(unlikely(!fdplain(pd) || alone() || load_relaxed(&pd->kind) != Ktcp))
 			return sockrecv(gp, pd, buf, n, flags, NULL, NULL);
 		r = pollblock(gp, pd, POLLMODE_R, seq, Wread, NOTIME);
-		if(likely(r == POLL_RETRY))
+		if(likely(r == POLL_RETRY && load_relaxed(&nkept) == 0))
 			continue;
 		if(r == WAKE_SIGNAL && interrupted(gp, true)){
 			polldrop(gp);
 			return -EINTR;
 		}
-		if(r == WAKE_CLOSE && pollkept(gp) == NULL)
+		k = pollkept(gp, pd);
+		if(r == WAKE_CLOSE && k == NULL)
 			return -EBADF;
-		return sockrecv(gp, iomoved(gp, pd), buf, n, flags, NULL, NULL);
+		return sockrecv(gp, k != NULL ? k : pd, buf, n, flags, NULL, NULL);
 	}
 	pollpass(pd, POLLMODE_R);
 	return r;

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A call that has been woken keeps its file, whatever becomes of the number before the thread runs again: data that came, or a
+ * shutdown, and right behind it a close, or another file in its place.
+ */
+#include "io_util.h"
+#include <sys/ioctl.h>
+
+enum { READERS = 3 };
+
+static atomic_int begun;
+
+struct got {
+	int fd, err;
+	ssize_t n;
+	char b[8];
+};
+
+/* ---- a receive of eight bytes, half of which have been taken: it is inside the call ---- */
+
+static void *
+waitall(void *arg)
+{
+	struct got *g = arg;
+
+	g->n = recv(g->fd, g->b, 8, MSG_WAITALL);
+	g->err = errno;
+	return NULL;
+}
+
+static void
+rest(bool tcp, bool replace)
+{
+	for(int i = 0, n = scale(60); i < n; i++) {
+		struct got g = { 0 };
+		int s[2], q[2], left;
+
+		if(tcp)
+			tcppair(s);
+		else
+			OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+		OK(socketpair(AF_UNIX, SOCK_STREAM, 0, q));
+		EQ(write(q[1], "newfile!", 8), 8);
+		g.fd = s[0];
+		pthread_t t = spawn(waitall, &g);
+		EQ(write(s[1], "OLD-", 4), 4);
+		do {
+			sched_yield();
+			OK(ioctl(s[0], FIONREAD, &left));
+		} while(left > 0);
+		if(i % 3 == 0)
+			nudge();
+		EQ(write(s[1], "FILE", 4), 4);
+		if(i % 2)
+			sched_yield();
+		if(replace)
+			EQ(dup2(q[0], s[0]), s[0]);
+		else
+			OK(close(s[0]));
+		join(t);
+		EQ(g.n, 8);
+		CHECK(memcmp(g.b, "OLD-FILE", 8) == 0);
+		OK(ioctl(q[0], FIONREAD, &left));
+		EQ(left, 8);
+		if(replace)
+			OK(close(s[0]));
+		OK(close(s[1]));
+		OK(close(q[0]));
+		OK(close(q[1]));
+	}
+	pass("%s, %s", tcp ? "tcp" : "unix", replace ? "replaced" : "closed");
+}
+
+/* ---- shutdown and close at once, with several that wait ---- */
+
+static void *
+reader(void *arg)
+{
+	struct got *g = arg;
+
+	begun++;
+	g->n = read(g->fd, g->b, 8);
+	g->err = errno;
+	return NULL;
+}
+
+static void *
+accepter(void *arg)
+{
+	struct got *g = arg;
+
+	begun++;
+	g->n = accept(g->fd, NULL, NULL);
+	g->err = errno;
+	return NULL;
+}
+
+/* Who had not yet begun to wait finds no file: that is few. */
+static void
+ended(const char *what, void *(*f)(void *), int want)
+{
+	int right = 0, n = scale(30);
+
+	for(int i = 0; i < n; i++) {
+		struct got g[READERS];
+		pthread_t t[READERS];
+		struct sockaddr_in sa;
+		int s[2];
+
+		if(f == reader)
+			tcppair(s);
+		else
+			s[0] = tcplisten(&sa, 5);
+		begun = 0;
+		for(int k = 0; k < READERS; k++) {
+			g[k] = (struct got){ .fd = s[0] };
+			t[k] = spawn(f, &g[k]);
+		}
+		while(begun < READERS)
+			sched_yield();
+		nudge();
+		OK(shutdown(s[0], SHUT_RDWR));
+		OK(close(s[0]));
+		for(int k = 0; k < READERS; k++) {
+			join(t[k]);
+			if(want == 0 ? g[k].n == 0 : g[k].n == -1 && g[k].err == want)
+				right++;
+			else
+				CHECK(g[k].n == -1 && g[k].err == EBADF);
+		}
+		if(f == reader)
+			OK(close(s[1]));
+	}
+	CHECK(right > n * READERS / 2);
+	pass("%s", what);
+}
+
+/* ---- no number is left over ---- */
+
+static int
+numbers(void)
+{
+	int n = 0;
+
+	for(int fd = 0; fd < 20000; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+int
+main(void)
+{
+	int before;
+
+	rest(false, false);
+	rest(true, false);
+	before = numbers();
+	for(int i = 2; i < 4; i++)
+		rest(i & 1, i & 2);
+	ended("read", reader, 0);
+	ended("accept", accepter, EINVAL);
+	EQ(numbers(), before);
+	return 0;
+}
