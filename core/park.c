@@ -209,10 +209,33 @@ parkorphan(struct g *gp, int64_t deadline, bool nointr)
 	claim1(gp, seq, WAKE_SIGNAL);
 }
 
+/*
+ * There is no memory for gp's timer: it yields until it is claimed or its time is over, and asks for the timer again each time.
+ * Its wakeword stays Wprep, so that a claim leaves it to go on by itself. True: now it has its timer, and can park.
+ */
+static noinline bool
+parkyielding(struct g *gp)
+{
+	while((load_relaxed(&gp->wakeword) & WSTATE) == Wprep){
+		if(addtimer(&gp->timer))
+			return true;
+		if(!gp->nointr && (load_relaxed(&gp->attn) & (ATTN_SIGNAL | ATTN_CANCEL)))
+			claim(gp, gp->timer.seq, WAKE_SIGNAL);
+		else if(nanotime() >= gp->timer.when)
+			claim(gp, gp->timer.seq, WAKE_TIMEOUT);
+		else if(handoffquiet(gp))
+			usleep_ns(ORPHANNAP / 10);
+		else
+			gosched();
+	}
+	return false;
+}
+
 static enum wakewhy
 parkon(struct g *gp, enum waitreason wr, const void *obj, int64_t deadline, bool nointr)
 {
 	enum wakewhy why;
+	bool timed = deadline != NOTIME;
 
 	gp->waitreason = (uint8_t)wr;
 	gp->waitobj = obj;
@@ -224,15 +247,16 @@ parkon(struct g *gp, enum waitreason wr, const void *obj, int64_t deadline, bool
 			parkorphan(gp, deadline, nointr);
 		return parkdone(gp);
 	}
-	if(deadline != NOTIME){
+	if(timed){
 		gp->timer.when = deadline;
 		gp->timer.seq = gp->wakeword >> WSEQSHIFT;
-		addtimer(&gp->timer);
+		if(unlikely(!addtimer(&gp->timer)))
+			timed = parkyielding(gp);
 	}
 	if((load_relaxed(&gp->wakeword) & WSTATE) == Wprep)
 		mcall(park0);
 	why = parkdone(gp);
-	if(deadline != NOTIME && why != WAKE_TIMEOUT)
+	if(timed && why != WAKE_TIMEOUT)
 		deltimer(&gp->timer);
 	return why;
 }

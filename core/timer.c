@@ -85,7 +85,7 @@ removeat(struct p *pp, uint32_t i)
 		mirror(pp);
 }
 
-static void
+static bool
 growheap(struct p *pp)
 {
 	uint32_t cap = pp->captimers ? pp->captimers * 2 : 512;
@@ -97,12 +97,13 @@ growheap(struct p *pp)
 	else
 		r = rawsyscall(SYS_mremap, pp->timers, old, size, MREMAP_MAYMOVE);
 	if(r < 0 && r > -4096)
-		throw("timers: out of memory");
+		return false;
 	pp->timers = (struct timer **)r;
 	pp->captimers = cap;
+	return true;
 }
 
-void
+bool
 addtimer(struct timer *t)
 {
 	struct p *pp = getm()->p;
@@ -112,8 +113,10 @@ addtimer(struct timer *t)
 		t->when = 1;
 	stressat(ST_addtimer);
 	lock(&pp->timerslock);
-	if(pp->ntimers == pp->captimers)
-		growheap(pp);
+	if(pp->ntimers == pp->captimers && !growheap(pp)){
+		unlock(&pp->timerslock);
+		return false;
+	}
 	t->pp = pp;
 	place(pp, pp->ntimers, t);
 	store_relaxed(&pp->ntimers, pp->ntimers + 1);
@@ -124,6 +127,7 @@ addtimer(struct timer *t)
 	unlock(&pp->timerslock);
 	if(first)
 		wakenetpoller(t->when);
+	return true;
 }
 
 bool

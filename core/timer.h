@@ -15,8 +15,8 @@ struct timer {
 	int32_t idx;  /* place in the heap, -1 when in none; pp->timerslock */
 };
 
-/* addtimer puts a G's timer, whose when and seq are set, on the heap of the current P. Runtime mode. */
-void addtimer(struct timer *t);
+/* addtimer puts a G's timer, whose when and seq are set, on the heap of the current P. Runtime mode. False: no memory. */
+bool addtimer(struct timer *t);
 /* deltimer takes it off its heap. It returns false if it had fired already: the wake-up may still be
  * on its way, and is told to be stale by seq. */
 bool deltimer(struct timer *t);
