@@ -28,7 +28,7 @@ extern bool nomembarrier; /* membarrier(2) is refused */
 /* lightbarrier is the other half: it keeps the compiler from moving anything, and costs a look at lightslow. */
 extern uint8_t lightslow; /* not 0: membarrier(2) is refused, so that both halves have to fence, or there is stress */
 void lightbarrierslow(enum stresspoint);
-static inline void
+static inlined void
 lightbarrier(enum stresspoint at)
 {
 	compiler_barrier();
@@ -36,14 +36,14 @@ lightbarrier(enum stresspoint at)
 		lightbarrierslow(at);
 }
 
-static inline void
+static inlined void
 lock(struct mutex *l)
 {
 	if(unlikely(!cas(&l->key, 0, 1)))
 		lockslow(l);
 }
 
-static inline void
+static inlined void
 unlock(struct mutex *l)
 {
 	store_release(&l->key, 0);

@@ -7,7 +7,7 @@ void rtenterslow(struct g *);
 void rtexitslow(struct g *);
 
 /* rtenter: from user mode to runtime mode (they nest). gp is getg(), not NULL. */
-static inline void
+static inlined void
 rtenter(struct g *gp)
 {
 	gp->locks++;
@@ -17,7 +17,7 @@ rtenter(struct g *gp)
 }
 
 /* rtexit: back. Pending preemption and signals are served here. Keeps errno. */
-static inline void
+static inlined void
 rtexit(struct g *gp)
 {
 	compiler_barrier();

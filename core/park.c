@@ -273,12 +273,19 @@ parknointr(struct g *gp, enum waitreason wr, const void *obj, int64_t deadline)
 	return parkon(gp, wr, obj, deadline, true);
 }
 
+static noinline void
+readyelsewhere(struct g *gp)
+{
+	struct glist l = {0};
+
+	glistpush(&l, gp);
+	injectglist(&l);
+}
+
 /* True if gp has been made runnable here: a foreign thread, or by chance without runnext. */
 static noinline bool
 readyslow(struct g *gp)
 {
-	struct glist l = {0};
-
 	stressat(ST_ready);
 	if(gp->flags & GF_FOREIGN){
 		futexwakeup((uint32_t *)&gp->wakeword, 1);
@@ -286,8 +293,7 @@ readyslow(struct g *gp)
 	}
 	if(!stresschance(STRESS_SLOW, 2))
 		return false;
-	glistpush(&l, gp);
-	injectglist(&l);
+	readyelsewhere(gp);
 	return true;
 }
 
@@ -295,18 +301,17 @@ void
 ready(struct g *gp)
 {
 	struct m *mp = getm();
-	struct glist l = {0};
 
 	if(unlikely(load_relaxed(&gp->attn) & ATTN_SLOW) && readyslow(gp))
 		return;
-	if(likely(mp != NULL && mp->p != NULL)){
-		gp->status = Grunnable;
-		runqput(mp->p, gp, true);
-		wakep();
+	if(unlikely(mp == NULL || mp->p == NULL)){
+		readyelsewhere(gp);
 		return;
 	}
-	glistpush(&l, gp);
-	injectglist(&l);
+	gp->status = Grunnable;
+	runqput(mp->p, gp, true);
+	if(gomaxprocs > 1)
+		wakep(); /* else the one P is the caller's */
 }
 
 void

@@ -39,6 +39,7 @@
 #define CACHELINE    64
 #define cachealigned __attribute__((aligned(CACHELINE)))
 #define noinline     __attribute__((noinline))
+#define inlined      inline __attribute__((always_inline)) /* where gcc would rather save space */
 #define noreturn     __attribute__((noreturn))
 
 #define NSEC   1000000000LL
@@ -345,7 +346,7 @@ getg(void)
 }
 
 /* getm: the current M, in runtime mode or on g0; NULL on foreign threads. */
-static inline struct m *
+static inlined struct m *
 getm(void)
 {
 	struct g *gp = tls_g;

@@ -410,7 +410,7 @@ timersdue(struct p *pp)
 	return w != 0 && w != load_relaxed(&pp->timer0when) && w <= nanotime();
 }
 
-static struct g *
+static noinline struct g *
 findrunnable(struct m *mp, bool *inherit)
 {
 	struct p *pp;
@@ -544,6 +544,17 @@ startlockedm(struct m *mp, struct g *gp)
 	stopm(mp);
 }
 
+/* The usual case of findrunnable: nothing but the P's own queue is to be looked at, and it has a G. NULL: not so. */
+static inline struct g *
+nextownrunnable(struct m *mp, bool *inherit)
+{
+	struct p *pp = mp->p;
+
+	if(load_acquire(&sched.sigwake) != 0 || load_acquire(&pp->timer0when) != 0 || pp->schedtick - pp->fairtick >= FAIRTICK)
+		return NULL;
+	return runqget(pp, inherit);
+}
+
 /* schedule finds the next G for mp, which the caller is to run; on g0. */
 struct g *
 schedule(struct m *mp)
@@ -556,7 +567,8 @@ schedule(struct m *mp)
 		return execute(mp, mp->lockedg, false);
 	}
 	for(;;){
-		gp = findrunnable(mp, &inherit);
+		if(unlikely((gp = nextownrunnable(mp, &inherit)) == NULL))
+			gp = findrunnable(mp, &inherit);
 		if(mp->spinning)
 			resetspinning(mp);
 		if(likely(gp->lockedm == NULL))

@@ -112,7 +112,7 @@ void semaothersin(void);  /* a thread that has no P is going to use this */
 void semaothersout(void); /* it has done so */
 
 /* semaenter says that the caller, which has a P, is alone, and stays so until semaleave. */
-static inline bool
+static inlined bool
 semaenter(void)
 {
 	if(!load_relaxed(&semasolo))
@@ -125,7 +125,7 @@ semaenter(void)
 	return false;
 }
 
-static inline void
+static inlined void
 semaleave(void)
 {
 	compiler_barrier();

@@ -26,6 +26,7 @@
  * G can (rule 3), so its mask is sigall. It says so in m.sigmask before, and looks at sigall again after:
  * it or confine() sees the other (both have a full barrier in between).
  */
+#include "sema.h"
 #include "sig.h"
 
 enum { NCLASS = 256, ANYMASK = 1, SPINS = 100 };
@@ -58,14 +59,25 @@ recount(void)
 	return all & ~old;
 }
 
-/* One more of a class that is in use. */
+/*
+ * Adds d, 1 or -1, to a class's count: false if that would be the first or the last one. In runtime mode. Who is alone
+ * (semaenter) does without an atomic operation, which would wait for all the cache misses of the thread that is made.
+ */
 static bool
-join(uint32_t c, uint64_t mask)
+count(uint32_t c, int32_t d)
 {
-	uint32_t n = load_relaxed(&classes[c].n);
+	uint32_t least = d < 0 ? 2 : 1, n;
 
-	while(n != 0)
-		if(__atomic_compare_exchange_n(&classes[c].n, &n, n + 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+	if(semaenter()){
+		n = load_relaxed(&classes[c].n);
+		if(n >= least)
+			store_relaxed(&classes[c].n, n + (uint32_t)d);
+		semaleave();
+		return n >= least;
+	}
+	n = load_relaxed(&classes[c].n);
+	while(n >= least)
+		if(__atomic_compare_exchange_n(&classes[c].n, &n, n + (uint32_t)d, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 			return true;
 	return false;
 }
@@ -96,7 +108,7 @@ enter(uint64_t mask, uint32_t hint)
 	uint32_t c;
 
 	/* the hint's mask cannot change while the caller is of that class itself */
-	if(hint > ANYMASK && classes[hint].mask == mask && join(hint, mask))
+	if(hint > ANYMASK && classes[hint].mask == mask && count(hint, 1))
 		return hint;
 	lock(&masklock);
 	c = findclass(mask);
@@ -109,12 +121,10 @@ enter(uint64_t mask, uint32_t hint)
 static uint64_t
 leave(uint32_t c)
 {
-	uint32_t n = load_relaxed(&classes[c].n);
 	uint64_t gained = 0;
 
-	while(n > 1)
-		if(__atomic_compare_exchange_n(&classes[c].n, &n, n - 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-			return 0;
+	if(likely(count(c, -1)))
+		return 0;
 	lock(&masklock);
 	if(add_fetch(&classes[c].n, -1) == 0)
 		gained = recount();

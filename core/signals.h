@@ -17,7 +17,7 @@ void sigmaskidle(struct m *);    /* sigmask.c; on g0, before blocking */
 void sigmaskfor(struct m *, struct g *); /* on g0, before gogo: brings the kernel's mask in line */
 void sigsysmonstart(void);       /* on sysmon: it takes the signals that no running G can */
 void sigmasksysmon(void);        /* on sysmon, each round and before it sleeps long */
-void sigginit(struct g *gp, uint64_t mask); /* gives a new G its mask, before newproc */
+void sigginit(struct g *gp, uint64_t mask); /* gives a new G its mask, before newproc; runtime mode */
 void siggexit(struct g *);       /* gp's last moments, in user mode: it takes no more signals */
 /* setsigmask sets the caller's mask; runtime mode. It returns the old one. What it lets through is delivered at rtexit(). */
 uint64_t setsigmask(struct g *, uint64_t mask);

@@ -306,10 +306,13 @@ void
 stackguard(struct g *gp, size_t guardsize)
 {
 	uintptr_t lo = gp->stack.hi - gp->stacksize;
-	struct region *r = gp->region;
-	struct slot *s = &r->slot[(lo - r->base) / gp->stacksize];
 	size_t n = pageup(guardsize);
+	struct region *r = gp->region;
+	struct slot *s;
 
+	if(likely(gp->stack.lo == lo + n))
+		return; /* the thread before had the same */
+	s = &r->slot[(lo - r->base) / gp->stacksize];
 	gp->stack.lo = lo + n;
 	if(s->guard != n / PAGE)
 		s->guard = setguard(lo, s->guard, (uint32_t)(n / PAGE));

@@ -227,8 +227,11 @@ initfork(void)
 bool
 bootstrap(void)
 {
-	int e = errno;
+	int e;
 
+	if(likely(load_acquire(&state) == UP))
+		return true;
+	e = errno;
 	if(load_acquire(&state) == NOTYET && rawsyscall(SYS_gettid) == rawsyscall(SYS_getpid)){
 		store_relaxed(&state, OFF); /* a thread that start() makes is libc's */
 		store_release(&state, start());

@@ -5,6 +5,22 @@
 #include "sync.h"
 #include "thread.h"
 
+/* On g0, with a P: what a join waits for comes from there alone, as if it were on a queue of sema.c (setparked in park.c). */
+static void
+wakejoiner(struct g *joiner, uint64_t seq)
+{
+	int r;
+
+	if(semaenter()){
+		r = claimalone(joiner, seq);
+		semaleave();
+	}else{
+		r = claim(joiner, seq, WAKE_READY);
+	}
+	if(r == 2)
+		ready(joiner);
+}
+
 /* gp has ended; on g0. Who joins it may free it as soon as the state is Jended. */
 void
 joinended(struct g *gp)
@@ -23,7 +39,7 @@ joinended(struct g *gp)
 	}while(!jchange(gp, &s, Jended));
 	stressat(ST_joinended);
 	if((s & JSTATE) == Jwaiting)
-		wake(joiner, seq, WAKE_READY);
+		wakejoiner(joiner, seq);
 }
 
 /* Takes the result of a thread that has ended, and frees it; ESRCH if somebody else has done so. */

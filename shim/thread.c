@@ -282,11 +282,11 @@ create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *ar
 	memcpy(gp->name, self->name, sizeof gp->name);
 	gp->attn = lockedname(gp->name) ? ATTN_LOCK : 0;
 	gstress(gp);
-	setmask(gp, self, &a);
 	store_relaxed(&gp->exitstate, (gp->exitstate | JSTATE) + 1 + (a.detached ? Jdetached : Jrun));
 	ginitstack(gp, tlsstacktop(gp), gentry);
 	*thp = gp->fsbase;
 	rtenter(self);
+	setmask(gp, self, &a);
 	if(a.k.what != 0)
 		e = kcreate(self, gp, &a.k);
 	else

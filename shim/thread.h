@@ -5,6 +5,7 @@
 
 #include "libc.h"
 #include "runtime.h"
+#include "sema.h"
 #include "tls.h"
 
 /* ---- init.c ---- */
@@ -107,12 +108,23 @@ void tsdexit(struct g *gp);
  */
 enum { Jrun, Jwaiting, Jclaimed, Jdetached, Jended, Jgone, JSTATE = 7 };
 
-/* jchange changes the state from what *s was when loaded; if that is no longer so it reloads *s. */
+/*
+ * jchange changes the state from what *s was when loaded; if that is no longer so it reloads *s. On g0 with a P or in runtime
+ * mode, so that who is alone (semaenter) does it without an atomic operation.
+ */
 static inline bool
 jchange(struct g *gp, uint32_t *s, uint32_t state)
 {
-	return __atomic_compare_exchange_n(&gp->exitstate, s, (*s | JSTATE) + 1 + state, false, __ATOMIC_SEQ_CST,
-	    __ATOMIC_ACQUIRE);
+	uint32_t old = *s, new = (old | JSTATE) + 1 + state;
+
+	if(semaenter()){
+		*s = load_acquire(&gp->exitstate);
+		if(*s == old)
+			store_release(&gp->exitstate, new);
+		semaleave();
+		return *s == old;
+	}
+	return __atomic_compare_exchange_n(&gp->exitstate, s, new, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);
 }
 
 void joinended(struct g *gp);
