@@ -16,7 +16,7 @@
 
 struct semaroot semtable[1 << SEMABITS];
 bool semasolo;
-uint32_t semabusy;
+uint32_t semabusy, wordsmode;
 
 static struct mutex otherslock;
 static int32_t nothers; /* otherslock */
@@ -25,24 +25,45 @@ void
 semainit(void)
 {
 	store_relaxed(&semasolo, gomaxprocs == 1 && !nomembarrier && !stresschance(STRESS_SLOW, 2));
+	store_relaxed(&wordsmode, semasolo ? WORDS_ALONE : WORDS_SHARED);
+}
+
+/* After heavybarrier: until who has the P has left what it was in the middle of. */
+static void
+awaitleave(void)
+{
+	for(int i = 0; load_acquire(&semabusy) != 0; i++)
+		if(i < 100)
+			cpurelax();
+		else
+			usleep_ns(10 * USEC); /* its M has been preempted by the kernel */
+}
+
+void
+wordsothers(void)
+{
+	if(likely(load_acquire(&wordsmode) == WORDS_SHARED))
+		return;
+	lock(&otherslock);
+	if(wordsmode != WORDS_SHARED){
+		store_relaxed(&wordsmode, WORDS_ENDING);
+		heavybarrier(); /* pairs with the compiler barrier in wordchange */
+		awaitleave();
+		store_release(&wordsmode, WORDS_SHARED);
+	}
+	unlock(&otherslock);
 }
 
 void
 semaothersin(void)
 {
-	int i;
-
 	if(nomembarrier || gomaxprocs != 1)
 		return;
 	lock(&otherslock);
 	if(nothers++ == 0){
 		store_relaxed(&semasolo, false);
 		heavybarrier(); /* pairs with the compiler barrier in semaenter */
-		for(i = 0; load_acquire(&semabusy) != 0; i++)
-			if(i < 100)
-				cpurelax();
-			else
-				usleep_ns(10 * USEC); /* its M has been preempted by the kernel */
+		awaitleave();
 	}
 	unlock(&otherslock);
 }
@@ -309,6 +330,7 @@ semafork(void)
 
 	semasolo = false;
 	semabusy = 0;
+	wordsmode = WORDS_SHARED;
 	nothers = 0;
 	otherslock = (struct mutex){0};
 	for(i = 0; i < nelem(semtable); i++)

@@ -222,6 +222,65 @@ struct semaroot *semahold(struct semawait *w);
  */
 bool semaidle(uintptr_t key);
 
+/*
+ * Words of the program that Gs change in user mode, too: those of the usual mutexes. With one P such a word is changed in
+ * runtime mode, by who has the P, and then that needs no atomic operation either, as long as no thread that is no G has
+ * come to a mutex; the first one ends it for good:
+ *
+ *	a G                                     wordsothers
+ *	rtenter; semabusy++                     wordsmode = WORDS_ENDING
+ *	compiler barrier                        heavybarrier()
+ *	WORDS_ALONE? change the word            wait until semabusy is 0
+ *	else by an atomic operation             wordsmode = WORDS_SHARED
+ *	semabusy--; rtexit
+ *
+ * A G that finds WORDS_SHARED changes the word in user mode, by an atomic operation; nobody is in the middle of a change
+ * without one then. One that finds WORDS_ENDING may not yet do that without the P, which another G may have who is in the
+ * middle. That wordsmode never goes back is what lets one look at it suffice.
+ *
+ * Gs on different kernel threads (one may go on without its P) see each other's changes in order, as between two of them the P
+ * has gone from the one to the other: the G that had it has left runtime mode by then, and the taking is a full barrier.
+ */
+enum { WORDS_SHARED, WORDS_ENDING, WORDS_ALONE };
+extern uint32_t wordsmode; /* atomic */
+/* wordsothers is called by a thread that has no G, before it does anything with a mutex. */
+void wordsothers(void);
+
+/* wordchange changes *word from old to new, if it is old, in runtime mode; it returns whether it was. Acquires and releases. */
+static inlined bool
+wordchange(uint32_t *word, uint32_t old, uint32_t new)
+{
+	bool ok;
+
+	if(load_relaxed(&wordsmode) == WORDS_SHARED)
+		return cas(word, old, new);
+	store_relaxed(&semabusy, semabusy + 1);
+	compiler_barrier(); /* pairs with heavybarrier in wordsothers */
+	if(likely(load_relaxed(&wordsmode) == WORDS_ALONE)){
+		ok = load_acquire(word) == old;
+		if(ok)
+			store_release(word, new);
+	}else{
+		ok = cas(word, old, new);
+	}
+	semaleave();
+	return ok;
+}
+
+/* wordchangeuser is the same in user mode; gp is getg(). */
+static inlined bool
+wordchangeuser(struct g *gp, uint32_t *word, uint32_t old, uint32_t new)
+{
+	bool ok;
+
+	if(load_relaxed(&wordsmode) == WORDS_SHARED)
+		return cas(word, old, new);
+	rtenter(gp);
+	ok = wordchange(word, old, new);
+	rtexit(gp);
+	return ok;
+}
+
 /* semafork: in the child of fork, where only the calling G is left, nobody waits. */
 void semafork(void);
 

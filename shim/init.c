@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/single_threaded.h>
 
 #include "fd.h"
 #include "patch.h"
@@ -200,6 +201,7 @@ prepare(void)
 static enum state
 start(void)
 {
+	bool threads = !__libc_single_threaded; /* libc's own, and before tlsinit makes one */
 	int e;
 
 	if(!prepare())
@@ -212,6 +214,8 @@ start(void)
 		rtlog("off: the runtime cannot start (error %d); every thread stays a kernel thread", e);
 		return OFF;
 	}
+	if(threads)
+		wordsothers(); /* one may be within libc's function for a mutex that is now ours */
 	threadinit();
 	forkregister();
 	return UP;

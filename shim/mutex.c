@@ -96,13 +96,25 @@ mutexretakeother(struct g *gp, pthread_mutex_t *m, struct semawait *w)
 	return mutexwait(gp, m, 0, NULL, w);
 }
 
+/* In runtime mode, as the word may be changed there without an atomic operation: see wordsmode in sema.h. */
+static int
+mutextakeuser(struct g *gp, pthread_mutex_t *m)
+{
+	int r;
+
+	rtenter(gp);
+	r = mutextake(gp, m, 1);
+	rtexit(gp);
+	return r;
+}
+
 /* All but the fast path of locking. d is NULL, or its when is not yet set: ts is looked at only if we have to wait. */
 static noinline int
 mutexlock(struct g *gp, pthread_mutex_t *m, struct deadline *d)
 {
 	int r;
 
-	r = mutextake(gp, m, 1);
+	r = mutextakeuser(gp, m);
 	if(r != EBUSY)
 		return r;
 	if(d && (r = deadlineset(d)) != 0)
@@ -193,7 +205,7 @@ pthread_mutex_lock(pthread_mutex_t *m)
 		if(gp == NULL){
 			if(lockbefore(m))
 				return 0;
-		}else if(likely(cas(lockword(m), 0, 1))){
+		}else if(likely(wordchangeuser(gp, lockword(m), 0, 1))){
 			m->__data.__owner = gp->tid;
 			m->__data.__nusers++;
 			return 0;
@@ -211,7 +223,7 @@ pthread_mutex_trylock(pthread_mutex_t *m)
 
 	if(gp == NULL || mutexnative(m))
 		return nativelock(gp, m, libc.pthread_mutex_trylock(m));
-	r = mutextake(gp, m, 1);
+	r = mutextakeuser(gp, m);
 	return r == EDEADLK && !(kindof(m) & KTID) ? EBUSY : r;
 }
 ALSO(__pthread_mutex_trylock, pthread_mutex_trylock)
@@ -282,7 +294,7 @@ pthread_mutex_unlock(pthread_mutex_t *m)
 	}
 	m->__data.__owner = 0;
 	m->__data.__nusers--;
-	if(unlikely(!cas(lockword(m), 1, 0)))
+	if(unlikely(!wordchangeuser(gp, lockword(m), 1, 0)))
 		unlockmarked(gp, m);
 	return 0;
 }

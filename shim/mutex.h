@@ -72,7 +72,7 @@ mutexplain(const pthread_mutex_t *m)
 
 /* All of these are for mutexes that are not libc's (mutexnative). */
 
-/* mutextake locks m if that can be done at once. EBUSY if not, else what pthread_mutex_lock returns. In user or runtime
+/* mutextake locks m if that can be done at once. EBUSY if not, else what pthread_mutex_lock returns. In runtime
  * mode. users: 1, or 0 from within a condition variable's wait, during
  * which it stays in use. */
 int mutextake(struct g *gp, pthread_mutex_t *m, unsigned users);
@@ -97,7 +97,7 @@ mutexrelease(struct g *gp, pthread_mutex_t *m)
 	if(unlikely(!mutexplain(m)))
 		return mutexreleaseother(gp, m);
 	m->__data.__owner = 0;
-	if(unlikely(!cas(lockword(m), 1, 0)))
+	if(unlikely(!wordchange(lockword(m), 1, 0)))
 		mutexfree(gp, m, false);
 	return 0;
 }
@@ -107,7 +107,7 @@ mutexrelease(struct g *gp, pthread_mutex_t *m)
 static inline int
 mutexretake(struct g *gp, pthread_mutex_t *m, struct semawait *w)
 {
-	if(unlikely(w != NULL || !mutexplain(m) || !cas(lockword(m), 0, 1)))
+	if(unlikely(w != NULL || !mutexplain(m) || !wordchange(lockword(m), 0, 1)))
 		return mutexretakeother(gp, m, w);
 	m->__data.__owner = (int)gp->tid;
 	return 0;

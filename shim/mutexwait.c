@@ -14,7 +14,8 @@
  *
  * Locking a free mutex is one compare-and-swap, and so is unlocking one that nobody
  * waits for. All else happens under the lock of the mutex's bucket in sema.c, in which
- * a word of the last kind does not change but by who holds that lock.
+ * a word of the last kind does not change but by who holds that lock. With one P the word of a usual mutex is
+ * changed in runtime mode only, by the fast paths without an atomic operation: see wordsmode in sema.h.
  *
  * Unlocking with waiters sets the word to 0 and wakes the first one, which then has to
  * fight for the mutex like everybody: who runs now gets it at once, as in glibc. To hand it
@@ -251,10 +252,8 @@ wakenext(pthread_mutex_t *m, uint32_t left)
 void
 mutexfree(struct g *gp, pthread_mutex_t *m, bool yield)
 {
-	if(cas(lockword(m), ownword(gp, m), 0))
-		return;
 	rtenter(gp);
-	if(wakenext(m, 0) && yield && !(gp->flags & GF_FOREIGN))
+	if(!cas(lockword(m), ownword(gp, m), 0) && wakenext(m, 0) && yield && !(gp->flags & GF_FOREIGN))
 		gosched();
 	rtexit(gp);
 }

@@ -5,7 +5,10 @@
 struct g *
 syncgslow(void)
 {
-	if(!rtready || tls_m != NULL)
+	if(!rtready)
+		return NULL;
+	wordsothers();
+	if(tls_m != NULL)
 		return NULL;
 	return getgforeign();
 }
