@@ -246,14 +246,18 @@ extern uint32_t wordsmode; /* atomic */
 /* wordsothers is called by a thread that has no G, before it does anything with a mutex. */
 void wordsothers(void);
 
-/* wordchange changes *word from old to new, if it is old, in runtime mode; it returns whether it was. Acquires and releases. */
 static inlined bool
-wordchange(uint32_t *word, uint32_t old, uint32_t new)
+wordsshared(void)
+{
+	return load_relaxed(&wordsmode) == WORDS_SHARED;
+}
+
+/* wordchangealone changes *word from old to new, if it is old, in runtime mode; it returns whether it was. Acquires and releases. */
+static inlined bool
+wordchangealone(uint32_t *word, uint32_t old, uint32_t new)
 {
 	bool ok;
 
-	if(load_relaxed(&wordsmode) == WORDS_SHARED)
-		return cas(word, old, new);
 	store_relaxed(&semabusy, semabusy + 1);
 	compiler_barrier(); /* pairs with heavybarrier in wordsothers */
 	if(likely(load_relaxed(&wordsmode) == WORDS_ALONE)){
@@ -267,18 +271,11 @@ wordchange(uint32_t *word, uint32_t old, uint32_t new)
 	return ok;
 }
 
-/* wordchangeuser is the same in user mode; gp is getg(). */
+/* wordchange is the same for who does not know of the mode. */
 static inlined bool
-wordchangeuser(struct g *gp, uint32_t *word, uint32_t old, uint32_t new)
+wordchange(uint32_t *word, uint32_t old, uint32_t new)
 {
-	bool ok;
-
-	if(load_relaxed(&wordsmode) == WORDS_SHARED)
-		return cas(word, old, new);
-	rtenter(gp);
-	ok = wordchange(word, old, new);
-	rtexit(gp);
-	return ok;
+	return wordsshared() ? cas(word, old, new) : wordchangealone(word, old, new);
 }
 
 /* semafork: in the child of fork, where only the calling G is left, nobody waits. */

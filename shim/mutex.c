@@ -196,6 +196,21 @@ lockother(struct g *gp, pthread_mutex_t *m)
 	return mutexlock(gp, m, NULL);
 }
 
+/* The fast path while words are not shared. */
+static noinline int
+lockalone(struct g *gp, pthread_mutex_t *m)
+{
+	bool ok;
+
+	rtenter(gp);
+	if(likely(ok = wordchangealone(lockword(m), 0, 1))){
+		m->__data.__owner = (int)gp->tid;
+		m->__data.__nusers++;
+	}
+	rtexit(gp);
+	return ok ? 0 : lockother(gp, m);
+}
+
 EXPORT int
 pthread_mutex_lock(pthread_mutex_t *m)
 {
@@ -205,7 +220,9 @@ pthread_mutex_lock(pthread_mutex_t *m)
 		if(gp == NULL){
 			if(lockbefore(m))
 				return 0;
-		}else if(likely(wordchangeuser(gp, lockword(m), 0, 1))){
+		}else if(!wordsshared()){
+			return lockalone(gp, m);
+		}else if(likely(cas(lockword(m), 0, 1))){
 			m->__data.__owner = gp->tid;
 			m->__data.__nusers++;
 			return 0;
@@ -282,6 +299,21 @@ unlockmarked(struct g *gp, pthread_mutex_t *m)
 	mutexfree(gp, m, true);
 }
 
+static noinline int
+unlockalone(struct g *gp, pthread_mutex_t *m)
+{
+	bool ok;
+
+	rtenter(gp);
+	m->__data.__owner = 0;
+	m->__data.__nusers--;
+	ok = wordchangealone(lockword(m), 1, 0);
+	rtexit(gp);
+	if(unlikely(!ok))
+		mutexfree(gp, m, true);
+	return 0;
+}
+
 EXPORT int
 pthread_mutex_unlock(pthread_mutex_t *m)
 {
@@ -292,9 +324,11 @@ pthread_mutex_unlock(pthread_mutex_t *m)
 			return 0;
 		return rtready ? unlockother(gp, m) : libc.pthread_mutex_unlock(m);
 	}
+	if(!wordsshared())
+		return unlockalone(gp, m);
 	m->__data.__owner = 0;
 	m->__data.__nusers--;
-	if(unlikely(!wordchangeuser(gp, lockword(m), 1, 0)))
+	if(unlikely(!cas(lockword(m), 1, 0)))
 		unlockmarked(gp, m);
 	return 0;
 }
