@@ -23,7 +23,7 @@ _Static_assert(offsetof(struct m, g0sp) == M_G0SP, "M_G0SP");
 _Static_assert(offsetof(struct m, fsbase) == M_FSBASE, "M_FSBASE");
 
 enum {
-	GOIDBATCH = 16,
+	GOIDBATCH = 64,
 	GFREEMAX = 64,   /* dead Gs a P keeps at most, see gfreemax */
 	GFREEALL = 256,  /* and all Ps together, unless that were less than GFREEMIN each */
 	GFREEMIN = 8,
@@ -166,7 +166,7 @@ prefetchdead(struct g *gp)
 {
 	if(gp == NULL)
 		return;
-	tlsprefetch(gp);
+	tlsprefetchreset(gp);
 	for(int i = 0; i < 4; i++)
 		__builtin_prefetch((char *)gp->schedlink + i * CACHELINE, 1);
 }

@@ -61,8 +61,9 @@ struct tlsops {
  * it may be tried again. */
 int tlsinit(const struct tlsops *);
 int tlsnew(struct g *gp);    /* a TCB and TLS at the top of gp->stack; sets fsbase and tid; 0 or EAGAIN */
-/* tlsprefetch asks the cache for the lines that a thread's start and end write. */
+/* These ask the cache for the lines that a thread's start and end use, and for those that tlsreset and ginitstack do. */
 void tlsprefetch(struct g *gp);
+void tlsprefetchreset(struct g *gp);
 bool tlsunstarted(struct g *gp); /* gp, which does not run, has yet to run its first function */
 void tlsreset(struct g *gp); /* makes a dead G's as new, with another tid */
 void tlsexit(struct g *gp);  /* the last thing gp does in user mode */

@@ -54,6 +54,7 @@ same(const union words *a, const union words *b)
 {
 	uintptr_t d = 0;
 
+#pragma GCC unroll 8
 	for(int i = 0; i < NWORD; i++)
 		d |= a->w[i] ^ b->w[i];
 	return d == 0;
