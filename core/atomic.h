@@ -35,6 +35,9 @@
 		    __ATOMIC_RELAXED);                                                   \
 	})
 
+/* for functions so short that a call costs more, where gcc would rather save space */
+#define inlined inline __attribute__((always_inline))
+
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

@@ -39,7 +39,6 @@
 #define CACHELINE    64
 #define cachealigned __attribute__((aligned(CACHELINE)))
 #define noinline     __attribute__((noinline))
-#define inlined      inline __attribute__((always_inline)) /* where gcc would rather save space */
 #define noreturn     __attribute__((noreturn))
 
 #define NSEC   1000000000LL
