@@ -169,9 +169,13 @@ park0(struct g *gp)
 	return schedule(mp);
 }
 
-/* A foreign thread has nothing to switch to: it sleeps on the low half of its wakeword. */
+/*
+ * A foreign thread has nothing to switch to: it sleeps on the low half of its wakeword. Handlers run where it sleeps, and say so in
+ * nsig and nsigintr (runinplace in signal.c); one before which the kernel ends the sleep ends the wait. Without a time the kernel
+ * goes on by itself after a handler with SA_RESTART, as the wait does.
+ */
 static void
-parkforeign(struct g *gp, int64_t deadline)
+parkforeign(struct g *gp, int64_t deadline, bool nointr)
 {
 	uint64_t w = load_relaxed(&gp->wakeword), seq = w >> WSEQSHIFT;
 	uint32_t depth = gp->locks;
@@ -181,9 +185,15 @@ parkforeign(struct g *gp, int64_t deadline)
 	/* it holds no lock: signal handlers may run meanwhile, and then may call sem_post */
 	gp->locks = 1;
 	rtexit(gp);
-	while(((w = load_acquire(&gp->wakeword)) & WSTATE) == Wparked)
-		if(futexsleep((uint32_t *)&gp->wakeword, (uint32_t)w, deadline) == -ETIMEDOUT)
+	gp->nsig = gp->nsigintr = 0;
+	while(((w = load_acquire(&gp->wakeword)) & WSTATE) == Wparked){
+		long r = futexsleep((uint32_t *)&gp->wakeword, (uint32_t)w, deadline);
+
+		if(r == -ETIMEDOUT)
 			claim(gp, seq, WAKE_TIMEOUT);
+		else if(r == -EINTR && !nointr && gp->nsig != 0)
+			claim(gp, seq, WAKE_SIGNAL);
+	}
 	compiler_barrier();
 	gp->locks = depth;
 }
@@ -242,7 +252,7 @@ parkon(struct g *gp, enum waitreason wr, const void *obj, int64_t deadline, bool
 	gp->nointr = nointr;
 	if(unlikely(getg() == NULL)){
 		if(gp->flags & GF_FOREIGN)
-			parkforeign(gp, deadline);
+			parkforeign(gp, deadline, nointr);
 		else
 			parkorphan(gp, deadline, nointr);
 		return parkdone(gp);

@@ -320,6 +320,7 @@ getgforeign(void)
 
 	if(gp == NULL && (gp = galloc()) != NULL){
 		gp->flags = GF_FOREIGN;
+		gp->locks = 0; /* it runs, in user mode */
 		gp->attn = ATTN_SLOW;
 		gp->status = Grunning;
 		gp->goid = fetch_add(&sched.goidgen, 1) + 1;

@@ -239,6 +239,10 @@ runinplace(int sig, siginfo_t *info, struct ucontextk *uc)
 	}
 	if(!(ka.flags & SA_RESTART))
 		signorestart(uc);
+	if(tls_foreign != NULL){
+		tls_foreign->nsig = 1;
+		tls_foreign->nsigintr |= !(ka.flags & SA_RESTART);
+	}
 	if(!(ka.flags & SA_NODEFER))
 		mask |= SIGBIT(sig);
 	sigsetkernelmask(mask & ~SIGNEVER);
@@ -333,12 +337,6 @@ incopy(struct ucontextk *uc)
 }
 
 static void
-taken(int sig)
-{
-	fetch_add(&sigstaken[sig], 1);
-}
-
-static void
 sigtramp(int sig, siginfo_t *info, void *ucv)
 {
 	struct ucontextk *uc = ucv;
@@ -351,7 +349,7 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 		return;
 	}
 	if(gp == NULL && tls_m == NULL){
-		taken(sig);
+		fetch_add(&sigstaken[sig], 1);
 		if(!(info->si_code > 0 && (SIGBIT(sig) & SIGSYNC)) && defer(sig, info, uc))
 			return;
 		runinplace(sig, info, uc);
@@ -375,13 +373,13 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 		return;
 	}
 	if(gp != NULL && (gp->locks == 0 || gp->m->sigreraise == sig) && ishers(gp, sig, info)){
-		taken(sig);
+		fetch_add(&sigstaken[sig], 1);
 		sigrun(sig, info, uc, gp);
 		return;
 	}
 	to = addressee(gp, sig, info);
 	sigenqueue(to, info);
-	taken(sig);
+	fetch_add(&sigstaken[sig], 1);
 	if(gp != NULL)
 		fetch_or(&gp->attn, ATTN_SIGNAL);
 	if(gp == NULL && to == NULL)

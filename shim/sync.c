@@ -71,8 +71,8 @@ runhandlers(struct g *gp)
 	uint32_t n = gp->nsig;
 	bool restart;
 
-	if(gp->flags & GF_FOREIGN)
-		return HANDLER_EINTR; /* the kernel has run it */
+	if(gp->flags & GF_FOREIGN) /* they have run where it slept: parkforeign */
+		return gp->nsigintr ? HANDLER_EINTR : gp->nsig ? HANDLER_RESTART : HANDLER_NONE;
 	restart = sigdeliver(gp);
 	if(unlikely(asynccancels(gp))){
 		rtexit(gp);
