@@ -388,3 +388,16 @@ gopreempt(void)
 {
 	mcall(goschedglobal);
 }
+
+static struct g *
+goschedfair(struct g *gp)
+{
+	pollfair(gp->m->p);
+	return goschedglobal(gp);
+}
+
+void
+gopreemptfair(void)
+{
+	mcall(goschedfair);
+}

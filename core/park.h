@@ -43,6 +43,7 @@ wake(struct g *gp, uint64_t seq, enum wakewhy why)
 
 void gosched(void);                         /* yield */
 void gopreempt(void);                       /* yield to everybody */
+void gopreemptfair(void);                   /* also to those for whom the network has something */
 void sleepuntil(struct g *gp, int64_t when); /* park on a timer, not interruptible */
 
 #endif

@@ -200,7 +200,7 @@ pollable(void)
  * some are left there, those that come later queue behind them. Else connections whose peers answer at once
  * would keep the ring full for ever, and the others would wait.
  */
-static void
+void
 pollfair(struct p *pp)
 {
 	struct glist l;

@@ -5,6 +5,7 @@
 
 /* ---- sched.c ---- */
 struct g *schedule(struct m *);
+void pollfair(struct p *);
 struct g *execute(struct m *, struct g *gp, bool inherit);
 void wakep(void);
 /* injectglist is ready() for a list of claimed Gs, in order. Any thread. */

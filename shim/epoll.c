@@ -3,11 +3,15 @@
  * epoll_wait and its kin, on the program's own epoll descriptors.
  *
  * A thread that sits in epoll_wait is an event loop, and natively has one system call a round. Parking
- * on the descriptor (which is nested in ours) would make that three for each, so up to a number of Gs
- * wait in the kernel: one call when there are events, two when there are none, with the P handed
+ * on the descriptor (which is nested in ours) would make that three for each, and with several Ps each wake-up comes from another
+ * thread. So up to a number of Gs wait in the kernel: one call when there are events, two when there are none, with the P handed
  * off in between (left to sysmon, it would be taken after 20 us, at a higher price). Those beyond
  * that number park: a program with an epoll descriptor a thread needs no kernel thread for each.
  * Where no G waits for the P there is one call in any case.
+ *
+ * With one P, loops that work at the same time are in each other's way in the kernel: each that has events interrupts the one that
+ * runs, only to find the P in use, queue, and sleep until it is woken again. The three calls cost less than half of that. So
+ * a loop waits in the kernel only while it is the only one with work: inkernel.
  *
  * Waiters on one epoll descriptor pass the baton, as with accept: the kernel gives
  * the nested instance no new edge for events that are left on the list.
@@ -77,11 +81,22 @@ epms(struct epcall *c, int ms)
 }
 
 /* ms: the program's time-out if it came in milliseconds; c->timeout is the same. */
+/*
+ * Is it better to wait in the kernel than to park? With one P only if nobody waits for it, nor will have to: no other wait for
+ * descriptors has to be looked after, or a kernel thread is at it already.
+ */
+static bool
+inkernel(struct g *gp)
+{
+	return gomaxprocs > 1 ||
+	       (handoffquiet(gp) && (!netpollanywaiters() || load_relaxed(&sched.lastpoll) == 0));
+}
+
 static long
 epcall(struct epcall *c, int ms)
 {
 	struct polldesc *pd = pollget(c->ep);
-	bool counted = kernelwaitbegin();
+	bool counted = inkernel(c->gp) && kernelwaitbegin();
 	int64_t deadline = ms >= -1 && counted ? NOTIME : deadlinens(c->timeout);
 	long r;
 
@@ -103,7 +118,7 @@ epcall(struct epcall *c, int ms)
 /*
  * An event loop under load always finds events, and would go on until sysmon's slice ends; where the program has a
  * few loops and the kernel would let each run for two or three milliseconds, the last one's clients would notice. Between
- * two rounds nothing is half done: the best moment to let the others have their turn. Runtime mode.
+ * two rounds nothing is half done: the best moment to let the others have their turn, also those that have parked. Runtime mode.
  */
 static void
 loopslice(struct g *gp)
@@ -111,14 +126,14 @@ loopslice(struct g *gp)
 	struct p *pp = gp->m->p;
 	int64_t now;
 
-	if(handoffquiet(gp))
+	if(handoffquiet(gp) && !netpollanywaiters())
 		return;
 	now = nanotime();
 	if(pp->looptick != pp->schedtick){
 		pp->looptick = pp->schedtick;
 		pp->loopsince = now;
 	}else if(now - pp->loopsince >= LOOPSLICE)
-		gopreempt();
+		gopreemptfair();
 }
 
 static int
