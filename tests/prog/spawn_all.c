@@ -426,6 +426,8 @@ systems(void)
 		;
 	sigaction(SIGCHLD, &sa, NULL);
 	EQ(system("true"), 0);
+	while(gotchld == 0) /* perhaps on another thread */
+		;
 	printf("system: SIGCHLD %d\n", (int)gotchld);
 	sa.sa_handler = SIG_DFL;
 	sigaction(SIGINT, &sa, NULL);
