@@ -9,7 +9,9 @@
  *
  * set_tid_address(2) is the G's as well: the word is cleared, and waiters are woken, when the G ends, not an M.
  */
+#include <asm/prctl.h>
 #include <errno.h>
+#include <linux/keyctl.h>
 #include <sys/resource.h>
 
 #include "sync.h"
@@ -99,7 +101,21 @@ tidsyscall(long n, long *a, long *b, long *r)
 	case SYS_set_mempolicy:
 	case SYS_seccomp:
 	case SYS_set_robust_list:
+	case SYS_ioperm:
+	case SYS_iopl:
+	case SYS_perf_event_open: /* most often of the caller */
+	case SYS_landlock_restrict_self:
+	case SYS_io_uring_setup: /* requests are the thread's that makes them: at its end they are cancelled */
+	case SYS_io_uring_enter:
 		own();
+		return true;
+	case SYS_arch_prctl:
+		if(*a == ARCH_SET_GS || *a == ARCH_SET_CPUID)
+			own();
+		return true;
+	case SYS_keyctl:
+		if(*a == KEYCTL_JOIN_SESSION_KEYRING || *a == KEYCTL_SET_REQKEY_KEYRING)
+			own();
 		return true;
 	}
 	return true;

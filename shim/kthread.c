@@ -9,6 +9,7 @@
  * A thread that starts with such attributes locks itself first of all and tells its creator how that went, as pthread_create
  * returns the error. One whose creator has a changed kernel thread starts on a thread that this one has made.
  */
+#include <asm/prctl.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -394,6 +395,43 @@ capset(void *header, const void *data)
 	return libc.capset(header, data);
 }
 
+EXPORT int
+ioperm(unsigned long from, unsigned long num, int on)
+{
+	own();
+	return libc.ioperm(from, num, on);
+}
+
+EXPORT int
+iopl(int level)
+{
+	own();
+	return libc.iopl(level);
+}
+
+/* Rights by protection keys are in a register that a switch of Gs leaves alone. */
+EXPORT int
+pkey_alloc(unsigned flags, unsigned rights)
+{
+	own();
+	return libc.pkey_alloc(flags, rights);
+}
+
+EXPORT int
+pkey_set(int key, unsigned rights)
+{
+	own();
+	return libc.pkey_set(key, rights);
+}
+
+EXPORT int
+arch_prctl(int code, unsigned long addr)
+{
+	if(code == ARCH_SET_GS || code == ARCH_SET_CPUID)
+		own();
+	return libc.arch_prctl(code, addr);
+}
+
 /* A tracer is a kernel thread: no other of the process may command what it traces. */
 EXPORT long
 ptrace(enum __ptrace_request req, ...)
@@ -416,6 +454,7 @@ static bool
 ofkernelthread(int op)
 {
 	switch(op){
+	case PR_SET_PDEATHSIG:
 	case PR_SET_KEEPCAPS:
 	case PR_SET_SECCOMP:
 	case PR_CAPBSET_DROP:
