@@ -24,7 +24,7 @@
  * A G that locks itself while an M is reserved for it takes that one, if that is ready; if not, whoever waits for
  * it finds the G locked, and changes that M's kernel thread instead.
  */
-#include "runtime.h"
+#include "sig.h"
 
 enum { Mnone, Mmaking, Mready };
 
@@ -349,8 +349,13 @@ ask(struct g *gp, struct m *mp, const struct ownwish *w)
 	if((word & WSTATE) == Wparked){
 		if(!load_relaxed(&gp->nointr))
 			wake(gp, word >> WSEQSHIFT, WAKE_SIGNAL);
-	}else if((mp = load_acquire(&gp->m)) != NULL)
-		preemptask(mp, gp);
+	}else if((mp = load_acquire(&gp->m)) == NULL)
+		return;
+	else if(sigwaitset(gp) != 0)
+		preemptm(mp); /* waits for kicks, too, and for signals that may come to its new thread only */
+	else
+		while(!preemptask(mp, gp) && load_acquire(&gp->m) == mp)
+			kickwait(mp); /* an earlier kick: its handler may have looked at attn before */
 }
 
 void

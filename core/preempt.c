@@ -83,11 +83,13 @@ preemptm(struct m *mp)
  *
  * Who kicks for a signal meanwhile turns ASKED into SENT and sends: that kick must not be dropped.
  */
-void
+bool
 preemptask(struct m *mp, struct g *gp)
 {
-	if(!options.preempt || !cas(&mp->signalpending, KICK_NONE, KICK_ASKED))
-		return;
+	if(!options.preempt)
+		return true;
+	if(!cas(&mp->signalpending, KICK_NONE, KICK_ASKED))
+		return false;
 	stressat(ST_kick);
 	if(!nomembarrier)
 		rawsyscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
@@ -95,6 +97,7 @@ preemptask(struct m *mp, struct g *gp)
 		cas(&mp->signalpending, KICK_ASKED, KICK_NONE);
 	else if(cas(&mp->signalpending, KICK_ASKED, KICK_SENT))
 		sendkick(mp);
+	return true;
 }
 
 /* The other side; runtime mode. Kicks for a signal are awaited, too: by now it may have been delivered. */

@@ -5,7 +5,8 @@
 
 void preemptinit(void);
 void preemptm(struct m *); /* kicks it: its G looks at attn */
-void preemptask(struct m *, struct g *); /* the same for preemption: not while gp is in a system call. sysmon */
+/* preemptask is the same for preemption: not while gp is in a system call. False if a kick is on its way, which may have been before attn. */
+bool preemptask(struct m *, struct g *);
 void kickwait(struct m *);
 void kickhold(struct m *);    /* no kicks to the caller, until */
 void kickrelease(struct m *);

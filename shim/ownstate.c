@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a thread changes of its own kernel thread only: privileges, namespaces, and whatever else clone(2) copies. The G gets
+ * the kernel thread for its own first (own in kthread.c); by number the same calls are in bynumber.c.
+ */
+#include <asm/prctl.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "thread.h"
+
+EXPORT int
+nice(int inc)
+{
+	own();
+	return libc.nice(inc);
+}
+
+EXPORT int
+unshare(int flags)
+{
+	own();
+	return libc.unshare(flags);
+}
+
+EXPORT int
+setns(int fd, int type)
+{
+	own();
+	return libc.setns(fd, type);
+}
+
+EXPORT int
+personality(unsigned long persona)
+{
+	if(persona != 0xffffffff) /* only asks */
+		own();
+	return libc.personality(persona);
+}
+
+EXPORT int
+setfsuid(uid_t uid)
+{
+	if(uid != (uid_t)-1)
+		own();
+	return libc.setfsuid(uid);
+}
+
+EXPORT int
+setfsgid(gid_t gid)
+{
+	if(gid != (gid_t)-1)
+		own();
+	return libc.setfsgid(gid);
+}
+
+EXPORT int
+capset(void *header, const void *data)
+{
+	own();
+	return libc.capset(header, data);
+}
+
+EXPORT int
+ioperm(unsigned long from, unsigned long num, int on)
+{
+	own();
+	return libc.ioperm(from, num, on);
+}
+
+EXPORT int
+iopl(int level)
+{
+	own();
+	return libc.iopl(level);
+}
+
+/* Rights by protection keys are in a register that a switch of Gs leaves alone. */
+EXPORT int
+pkey_alloc(unsigned flags, unsigned rights)
+{
+	own();
+	return libc.pkey_alloc(flags, rights);
+}
+
+EXPORT int
+pkey_set(int key, unsigned rights)
+{
+	own();
+	return libc.pkey_set(key, rights);
+}
+
+EXPORT int
+arch_prctl(int code, unsigned long addr)
+{
+	if(code == ARCH_SET_GS || code == ARCH_SET_CPUID)
+		own();
+	return libc.arch_prctl(code, addr);
+}
+
+/* A tracer is a kernel thread: no other of the process may command what it traces. */
+EXPORT long
+ptrace(enum __ptrace_request req, ...)
+{
+	pid_t pid;
+	void *addr, *data;
+	va_list ap;
+
+	va_start(ap, req);
+	pid = va_arg(ap, pid_t);
+	addr = va_arg(ap, void *);
+	data = va_arg(ap, void *);
+	va_end(ap);
+	own();
+	return libc.ptrace(req, pid, addr, data);
+}
+
+/* Operations of prctl that change the kernel thread, not the process. */
+static bool
+ofkernelthread(int op)
+{
+	switch(op){
+	case PR_SET_PDEATHSIG:
+	case PR_SET_KEEPCAPS:
+	case PR_SET_SECCOMP:
+	case PR_CAPBSET_DROP:
+	case PR_SET_SECUREBITS:
+	case PR_SET_TIMERSLACK:
+	case PR_SET_NO_NEW_PRIVS:
+	case PR_SET_TSC:
+	case PR_CAP_AMBIENT:
+	case PR_SET_SPECULATION_CTRL:
+	case PR_MCE_KILL:
+	case PR_SET_IO_FLUSHER:
+	case PR_SET_SYSCALL_USER_DISPATCH:
+		return true;
+	}
+	return false;
+}
+
+EXPORT int
+prctl(int op, ...)
+{
+	struct g *gp = getg();
+	unsigned long a, b, c, d;
+	va_list ap;
+
+	va_start(ap, op);
+	a = va_arg(ap, unsigned long);
+	b = va_arg(ap, unsigned long);
+	c = va_arg(ap, unsigned long);
+	d = va_arg(ap, unsigned long);
+	va_end(ap);
+	if(gp == NULL)
+		return libc.prctl(op, a, b, c, d);
+	if(op == PR_SET_NAME && a != 0){
+		setname(gp, (const char *)a);
+		return 0;
+	}
+	if(op == PR_GET_NAME && a != 0){
+		memcpy((void *)a, gp->name, sizeof gp->name);
+		return 0;
+	}
+	if(op == PR_GET_TID_ADDRESS){
+		void *at = tidaddress(gp);
+
+		if(trycopy((void *)a, &at, sizeof at) == 0)
+			return 0;
+		errno = EFAULT;
+		return -1;
+	}
+	if(ofkernelthread(op))
+		own();
+	return libc.prctl(op, a, b, c, d);
+}
