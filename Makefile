@@ -204,14 +204,14 @@ $(BUILD)/heddle.1: scripts/heddle.1 core/options.def
 	$(Q)sed -e '/^@OPTIONS@$$/{r $@.options' -e 'd}' $< > $@
 
 install: all $(BUILD)/heddle.1
-	$(Q)$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(INCDIR) $(DESTDIR)$(MANDIR)/man1
-	$(Q)$(INSTALL) -m 755 $(BUILD)/heddle $(DESTDIR)$(BINDIR)/heddle
-	$(Q)$(INSTALL) -m 644 $(BUILD)/libheddle.so $(DESTDIR)$(LIBDIR)/libheddle.so
-	$(Q)$(INSTALL) -m 644 shim/heddle.h $(DESTDIR)$(INCDIR)/heddle.h
-	$(Q)$(INSTALL) -m 644 $(BUILD)/heddle.1 $(DESTDIR)$(MANDIR)/man1/heddle.1
+	$(Q)for d in $(BINDIR) $(LIBDIR) $(INCDIR) $(MANDIR)/man1; do $(INSTALL) -d "$(DESTDIR)$$d" || exit 1; done
+	$(Q)$(INSTALL) -m 755 $(BUILD)/heddle "$(DESTDIR)$(BINDIR)/heddle"
+	$(Q)$(INSTALL) -m 644 $(BUILD)/libheddle.so "$(DESTDIR)$(LIBDIR)/libheddle.so"
+	$(Q)$(INSTALL) -m 644 shim/heddle.h "$(DESTDIR)$(INCDIR)/heddle.h"
+	$(Q)$(INSTALL) -m 644 $(BUILD)/heddle.1 "$(DESTDIR)$(MANDIR)/man1/heddle.1"
 
 uninstall:
-	rm -f $(INSTALLED:%=$(DESTDIR)%)
+	$(Q)for f in $(INSTALLED); do rm -f "$(DESTDIR)$$f" || exit 1; done
 
 clean:
 	rm -rf $(BUILD)
