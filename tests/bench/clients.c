@@ -232,12 +232,12 @@ work(long most, long least, int64_t end)
 static int64_t
 cpu_ns_of_all(void)
 {
-	unsigned long long user, nice, sys, idle, wait, irq, softirq;
+	unsigned long long user, nice, sys, rest, wait, irq, softirq;
 	FILE *f = fopen("/proc/stat", "re");
 	int n = 0;
 
 	if(f != NULL) {
-		n = fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys, &idle, &wait, &irq,
+		n = fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys, &rest, &wait, &irq,
 		    &softirq);
 		fclose(f);
 	}
