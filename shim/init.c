@@ -167,6 +167,13 @@ madebygo(void)
 	return found;
 }
 
+/* Valgrind runs one thread at a time, and takes a switch of stacks for a write where nothing may be. */
+static bool
+valgrind(void)
+{
+	return dlsym(RTLD_DEFAULT, "_vgnU_freeres") != NULL;
+}
+
 /* The first time: what does not change from one attempt to the next. */
 static bool
 prepare(void)
@@ -185,6 +192,10 @@ prepare(void)
 		return false;
 	if(threadsanitizer()){
 		rtlog("off: the program is built with thread sanitizer; every thread stays a kernel thread");
+		return false;
+	}
+	if(valgrind()){
+		rtlog("off: under valgrind every thread stays a kernel thread");
 		return false;
 	}
 	if(madebygo())

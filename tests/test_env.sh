@@ -490,6 +490,14 @@ run run env HEDDLE_MAXPROCS=2 ./kernel
 same "a program made by Go keeps its kernel threads" ./kernelgo
 grep -q 21 heddle.out && ok "all of them" || notok "all of them" "$(cat heddle.out)"
 
+if command -v valgrind >/dev/null; then
+	run run valgrind -q ./threads
+	works "valgrind" "^heddle: off: under valgrind"
+	grep -q Invalid run.err && notok "valgrind finds nothing" "$(cat run.err)" || ok "valgrind finds nothing"
+else
+	skip "valgrind" "not installed"
+fi
+
 mkdir tree
 (cd tree && for i in $(seq 30); do echo "line $i" >"file$i"; done)
 same "true" true
