@@ -297,6 +297,7 @@ sigreturnprep(struct ucontextk *uc)
 	struct sigframe *f = (struct sigframe *)((char *)uc - offsetof(struct sigframe, uc));
 	struct g *gp = getg();
 	uint64_t mask;
+	bool nop;
 
 	if(gp == NULL) /* the child of a fork: all is native */
 		return;
@@ -305,7 +306,12 @@ sigreturnprep(struct ucontextk *uc)
 	compiler_barrier();
 	sigblockall();
 	gp->sigmask = gp->m->sigmask = mask;
+	nop = load_relaxed(&gp->retake) != RETAKE_NO; /* as in rtenter: if it has its P it keeps it */
+	if(nop)
+		semaothersin();
 	sigcount(gp, mask);
+	if(nop)
+		semaothersout();
 	if(f->locks == 0 && (load_relaxed(&gp->attn) & ATTN_SIGNAL || sigqueued(gp) & ~mask))
 		nextsignal(gp, mask | uc->sigmask);
 	sigsetaltstack(gp, &uc->stack);

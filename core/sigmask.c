@@ -60,7 +60,7 @@ recount(void)
 }
 
 /*
- * Adds d, 1 or -1, to a class's count: false if that would be the first or the last one. In runtime mode. Who is alone
+ * Adds d, 1 or -1, to a class's count: false if that would be the first or the last one. In runtime mode, with a P. Who is alone
  * (semaenter) does without an atomic operation, which would wait for all the cache misses of the thread that is made.
  */
 static bool

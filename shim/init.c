@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -225,8 +226,13 @@ start(void)
 		rtlog("off: the runtime cannot start (error %d); every thread stays a kernel thread", e);
 		return OFF;
 	}
-	if(threads)
-		wordsothers(); /* one may be within libc's function for a mutex that is now ours */
+	/*
+	 * A thread of libc's may be within libc's function for a mutex that is now ours. And a malloc of the program's own may lock
+	 * mutexes: the runtime's threads call it when they make another, which a P may be waiting for. So nobody may wait for
+	 * a P with such a mutex locked.
+	 */
+	if(threads || (void *)calloc != libcsym("calloc"))
+		wordsothers();
 	threadinit();
 	forkregister();
 	return UP;

@@ -96,12 +96,14 @@ mutexretakeother(struct g *gp, pthread_mutex_t *m, struct semawait *w)
 	return mutexwait(gp, m, 0, NULL, w);
 }
 
-/* In runtime mode, as the word may be changed there without an atomic operation: see wordsmode in sema.h. */
+/* mutextake in user mode. */
 static int
 mutextakeuser(struct g *gp, pthread_mutex_t *m)
 {
 	int r;
 
+	if(likely(!withp(m)))
+		return mutextake(gp, m, 1);
 	rtenter(gp);
 	r = mutextake(gp, m, 1);
 	rtexit(gp);
@@ -196,7 +198,10 @@ lockother(struct g *gp, pthread_mutex_t *m)
 	return mutexlock(gp, m, NULL);
 }
 
-/* The fast path while words are not shared. */
+/*
+ * The fast path while words are not shared. Who is to be preempted is so when it has unlocked the mutex, not now that it has just
+ * locked it.
+ */
 static noinline int
 lockalone(struct g *gp, pthread_mutex_t *m)
 {
@@ -207,7 +212,9 @@ lockalone(struct g *gp, pthread_mutex_t *m)
 		m->__data.__owner = (int)gp->tid;
 		m->__data.__nusers++;
 	}
-	rtexit(gp);
+	leaveruntime(gp);
+	if(unlikely(load_relaxed(&gp->attn) & ~(uint32_t)ATTN_PREEMPT) && gp->locks == 0)
+		rtexitslow(gp);
 	return ok ? 0 : lockother(gp, m);
 }
 

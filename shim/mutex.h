@@ -68,12 +68,19 @@ mutexplain(const pthread_mutex_t *m)
 	return (kindof(m) & (KTYPE | KTID | KNATIVE)) == 0;
 }
 
+/* withp says that m's word is changed in runtime mode only, by who has the P: see wordsmode in sema.h. Once false it stays so. */
+static inline bool
+withp(const pthread_mutex_t *m)
+{
+	return !wordsshared() && mutexplain(m);
+}
+
 /* ---- mutexwait.c ---- */
 
 /* All of these are for mutexes that are not libc's (mutexnative). */
 
-/* mutextake locks m if that can be done at once. EBUSY if not, else what pthread_mutex_lock returns. In runtime
- * mode. users: 1, or 0 from within a condition variable's wait, during
+/* mutextake locks m if that can be done at once. EBUSY if not, else what pthread_mutex_lock returns. In runtime mode if withp(m).
+ * users: 1, or 0 from within a condition variable's wait, during
  * which it stays in use. */
 int mutextake(struct g *gp, pthread_mutex_t *m, unsigned users);
 /* mutexwait waits for m and locks it, in runtime mode. d may be NULL. w: see mutexretake. */

@@ -252,8 +252,12 @@ wakenext(pthread_mutex_t *m, uint32_t left)
 void
 mutexfree(struct g *gp, pthread_mutex_t *m, bool yield)
 {
+	bool tried = !withp(m);
+
+	if(tried && cas(lockword(m), ownword(gp, m), 0))
+		return;
 	rtenter(gp);
-	if(!cas(lockword(m), ownword(gp, m), 0) && wakenext(m, 0) && yield && !(gp->flags & GF_FOREIGN))
+	if((tried || !cas(lockword(m), ownword(gp, m), 0)) && wakenext(m, 0) && yield && !(gp->flags & GF_FOREIGN))
 		gosched();
 	rtexit(gp);
 }
