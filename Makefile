@@ -137,7 +137,9 @@ soak: all fuzz
 	$(Q)i=0; while [ $$i -lt $(ROUNDS) ]; do i=$$((i + 1)); echo "round $$i of $(ROUNDS)"; \
 	  TEST_SCALE=$(SOAK_SCALE) BUILD=$(BUILD) scripts/runprog.sh -p "1 2 4 16" -t 600 $(SOAK) || exit 1; \
 	  BUILD=$(BUILD) scripts/runprog.sh -p "1 2 4 16" -s $$(($(SEED) + i)) -t 120 $(SOAK) || exit 1; \
-	  FAULTS=all BUILD=$(BUILD) scripts/check.sh fault || exit 1; done
+	  FAULTS=all BUILD=$(BUILD) scripts/check.sh fault || exit 1; \
+	  BUILD=$(BUILD) scripts/check.sh servers || exit 1; \
+	  STRESS=$$(($(SEED) + i)) BUILD=$(BUILD) scripts/check.sh servers || exit 1; done
 
 # Suites that others wrote, natively and under heddle: SUITES="glibc python redis memcached stressng" ONLY=regex NATIVE=1
 # JOBS=n, work below CONFORMANCE_DIR. As root on Debian 12; fetches their sources. See tests/conformance/conformance.py.

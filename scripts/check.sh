@@ -3,7 +3,7 @@
 #
 # check.sh: run heddle's tests and end with one line, `N passed, N failed, N skipped`.
 #
-#   scripts/check.sh [PART...]     parts: warnings unit prog stress fault cmd check env layering exports coverage conformance (all)
+#   scripts/check.sh [PART...]     parts: warnings unit prog stress fault cmd check env layering exports coverage conformance (all); servers
 #
 # Everything must have been built: use `make check`, `make check-unit` or `make check-prog`.
 set -u
@@ -124,7 +124,7 @@ mkdir -p "$BUILD"
 for part; do
 	case $part in
 	unit | prog | stress | warnings | conformance)	$part ;;
-	cmd | check | env | fault)	cases "$part" ;;
+	cmd | check | env | fault | servers)	cases "$part" ;;
 	layering | exports | coverage)	script "$part" ;;
 	*)			echo "check.sh: no part $part" >&2; exit 2 ;;
 	esac
