@@ -53,10 +53,6 @@ failed(struct m *mp, int e)
 	if(xchg(&said, 1) == 0)
 		rtlog("cannot make another kernel thread (error %d); %d run. Gs wait for one to come free. "
 		      "Raise RLIMIT_NPROC (ulimit -u) or the cgroup's pids.max.", e, sched.mcount - 1);
-	lock(&sched.blocklock);
-	if(sched.maxblocked > sched.nblocked)
-		sched.maxblocked = sched.nblocked > 1 ? sched.nblocked - 1 : 1;
-	unlock(&sched.blocklock);
 	mp->spinning = false;
 	ownfailed(mp);
 	lock(&sched.lock);
@@ -64,6 +60,7 @@ failed(struct m *mp, int e)
 	unlock(&sched.lock);
 	if(spinning)
 		add_fetch(&sched.nmspinning, -1);
+	blockspare(true);
 }
 
 static void

@@ -393,6 +393,7 @@ rtinit(const struct hostops *ops)
 	n = osinit();
 	sched.maxmcount = 10000;
 	sched.maxblocked = sched.maxmcount - n - 32;
+	sched.mmade = 1;
 	sched.lastpoll = nanotime();
 	if(rawsyscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0)
 		nomembarrier = true;

@@ -300,6 +300,8 @@ struct sched {
 	int32_t nblocked;               /* Ms in entersyscallblock; blocklock */
 	int32_t maxblocked;             /* blocklock */
 	int32_t nblockq;                /* Gs that queue for that; blocklock */
+	int32_t mmade;                  /* Ms whose thread has been made; blocklock */
+	bool sparing, refused;          /* another M has been asked for, the kernel has refused the last; blocklock */
 	int32_t nforeign;               /* pseudo-Gs of foreign threads; atomic */
 	uint32_t sigwake;               /* atomic: SIGWAKE_*, what handlers have queued for findrunnable */
 };

@@ -17,6 +17,10 @@
  * Kernel threads are bounded. Only maxblocked Gs may be in entersyscallblock; others
  * queue (FIFO) before their call. The reserve above maxblocked is for Ms that run
  * Ps and for calls that turn out to block only once made.
+ *
+ * The bound may be the kernel's, and lower, which shows when it refuses a thread. By then it must not be the last M that blocks:
+ * so a G blocks only if there is another M, in existence, that does not. Else it queues, too, and one is asked
+ * for (spare); its start, or the refusal, lets the queue go on (blockspare).
  */
 #include "runtime.h"
 
@@ -158,14 +162,38 @@ struct blockwait {
 };
 static struct blockwait *blockhead, **blocktail = &blockhead; /* sched.blocklock */
 
+/* May one more G block? Where the kernel refuses a second thread, one may all the same. sched.blocklock. */
+static bool
+mayblock(void)
+{
+	return sched.nblocked < sched.maxblocked &&
+	       (sched.nblocked + 1 < sched.mmade || (sched.refused && sched.nblocked == 0));
+}
+
+/* Asks for another M if the first in the queue waits for that; one at a time. sched.blocklock. */
+static struct m *
+spare(void)
+{
+	struct m *mp = NULL;
+
+	if(blockhead == NULL || sched.sparing || sched.nblocked >= sched.maxblocked || mayblock())
+		return NULL;
+	lock(&sched.lock);
+	mp = mnew();
+	unlock(&sched.lock);
+	sched.sparing = mp != NULL;
+	return mp;
+}
+
 /* Waits for permission to keep a kernel thread in a blocking call. */
 static void
 blockacquire(struct g *gp)
 {
 	struct blockwait w = {.gp = gp};
+	struct m *fresh;
 
 	lock(&sched.blocklock);
-	if(sched.nblocked < sched.maxblocked){
+	if(likely(blockhead == NULL && (mayblock() || ngs() <= 1))){
 		sched.nblocked++;
 		unlock(&sched.blocklock);
 		return;
@@ -174,29 +202,72 @@ blockacquire(struct g *gp)
 	*blocktail = &w;
 	blocktail = &w.next;
 	sched.nblockq++;
+	fresh = spare();
 	unlock(&sched.blocklock);
+	if(fresh != NULL)
+		newm(fresh);
 	parknointr(gp, Wblockq, NULL, NOTIME); /* the permission is passed on by blockrelease */
+}
+
+/* Takes the first off the queue. Returns its G, to be made runnable, or NULL if that has not parked yet. sched.blocklock. */
+static struct g *
+blocknext(void)
+{
+	struct blockwait *w = blockhead;
+
+	if((blockhead = w->next) == NULL)
+		blocktail = &blockhead;
+	sched.nblockq--;
+	return claim(w->gp, w->seq, WAKE_READY) == 2 ? w->gp : NULL;
 }
 
 static void
 blockrelease(void)
 {
-	struct blockwait *w = NULL;
 	struct g *gp = NULL;
 
 	stressat(ST_blockqueue);
 	lock(&sched.blocklock);
-	if(sched.nblocked <= sched.maxblocked && (w = blockhead) != NULL){
-		if((blockhead = w->next) == NULL)
-			blocktail = &blockhead;
-		sched.nblockq--;
-		if(claim(w->gp, w->seq, WAKE_READY) == 2)
-			gp = w->gp;
-	}else
+	if(sched.nblocked <= sched.maxblocked && blockhead != NULL)
+		gp = blocknext();
+	else
 		sched.nblocked--;
 	unlock(&sched.blocklock);
 	if(gp != NULL)
 		ready(gp);
+}
+
+void
+blockspare(bool refused)
+{
+	struct glist l = {0};
+	struct m *fresh;
+	struct g *gp;
+
+	lock(&sched.blocklock);
+	sched.sparing = false;
+	sched.refused = refused;
+	if(!refused)
+		sched.mmade++;
+	while(blockhead != NULL && mayblock()){
+		sched.nblocked++;
+		if((gp = blocknext()) != NULL)
+			glistpush(&l, gp);
+	}
+	fresh = refused ? NULL : spare();
+	unlock(&sched.blocklock);
+	if(l.head != NULL)
+		injectglist(&l);
+	if(fresh != NULL)
+		newm(fresh);
+}
+
+void
+blockmgone(void)
+{
+	lock(&sched.blocklock);
+	sched.mmade--;
+	unlock(&sched.blocklock);
 }
 
 bool

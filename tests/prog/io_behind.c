@@ -116,7 +116,11 @@ one(void *arg)
 {
 	char c = 0;
 
-	EQ(read(pair[0], &c, 1), 1);
+	/* it may have been too late to wait */
+	while(read(pair[0], &c, 1) != 1) {
+		EQ(errno, EAGAIN);
+		usleep(1000);
+	}
 	return (void *)(intptr_t)c;
 }
 
