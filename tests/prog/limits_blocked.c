@@ -7,6 +7,7 @@
 #include "prog.h"
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -80,7 +81,7 @@ main(void)
 		msleep(1);
 	for(intptr_t i = 0; i < 100; i++) {
 		CHECK(join(spawn(nothing, (void *)i)) == (void *)i);
-		msleep(1);
+		msleep(5);
 	}
 	EQ(got, 0);
 	EQ(write(go[1], "x", 1), 1);
