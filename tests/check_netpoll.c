@@ -14,6 +14,7 @@
 
 #include "gs.h"
 #include "netpoll.h"
+#include "suite.h"
 
 static const int procsof[] = {1, 2, 4, 16};
 
@@ -600,8 +601,7 @@ main(void)
 {
 	Suite *s = suite_create("netpoll");
 	TCase *t;
-	SRunner *sr;
-	int n, k = nelem(procsof);
+	int k = nelem(procsof);
 
 	t = tcase_create("break");
 	tcase_set_timeout(t, 60);
@@ -636,9 +636,5 @@ main(void)
 	tcase_add_test(t, test_table);
 	tcase_add_test(t, test_range);
 	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	n = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return n != 0;
+	return runsuite(s);
 }

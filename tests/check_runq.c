@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "runtime.h"
+#include "suite.h"
 
 enum { NG = 4096 };
 
@@ -211,8 +212,6 @@ main(void)
 {
 	Suite *s = suite_create("runq");
 	TCase *tc = tcase_create("local");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_fifo_order);
@@ -229,9 +228,5 @@ main(void)
 	tcase_add_test(tc, test_steal_runnext_last);
 	tcase_add_test(tc, test_stress_owner_and_thieves);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return runsuite(s);
 }

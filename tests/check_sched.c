@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "gs.h"
+#include "suite.h"
 
 static const int procsof[] = {1, 2, 4, 16};
 
@@ -421,8 +422,7 @@ main(void)
 {
 	Suite *s = suite_create("sched");
 	TCase *tc = tcase_create("run");
-	SRunner *sr;
-	int failed, n = (int)nelem(procsof);
+	int n = (int)nelem(procsof);
 
 
 	tcase_set_timeout(tc, 60);
@@ -441,9 +441,5 @@ main(void)
 	tcase_add_test(tc, test_hog_is_passed);
 	tcase_add_loop_test(tc, test_locked, 0, n);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return runsuite(s);
 }

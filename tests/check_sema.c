@@ -9,6 +9,7 @@
 
 #include "gs.h"
 #include "sema.h"
+#include "suite.h"
 
 static const int procsof[] = {1, 2, 4, 16};
 
@@ -503,8 +504,6 @@ main(void)
 {
 	Suite *s = suite_create("sema");
 	TCase *t = tcase_create("queues");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_queues_against_model);
@@ -520,9 +519,5 @@ main(void)
 	tcase_add_loop_test(t, test_foreign_threads, 0, nelem(procsof));
 	suite_add_tcase(s, t);
 
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return runsuite(s);
 }

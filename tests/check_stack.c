@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "runtime.h"
+#include "suite.h"
 
 enum { KB = 1 << 10, PAGE = 4096 };
 
@@ -298,8 +299,6 @@ main(void)
 {
 	Suite *s = suite_create("stack");
 	TCase *tc = tcase_create("stack");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, test_bounds, 0, (int)nelem(shapes));
@@ -316,9 +315,5 @@ main(void)
 	tcase_add_test(tc, test_trim);
 	tcase_add_test(tc, test_guard_off);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return runsuite(s);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "suite.h"
 #include "textpatch.h"
 
 /* ---- instructions ---- */
@@ -263,7 +264,6 @@ main(void)
 	Suite *s = suite_create("textpatch");
 	TCase *t = tcase_create("insn");
 	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, test_move_rip_relative);
 	tcase_add_test(t, test_move_short_ones);
@@ -280,9 +280,5 @@ main(void)
 		tcase_add_test(t, test_patch_behind_the_flag);
 	srunner_free(r);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return runsuite(s);
 }

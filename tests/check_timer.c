@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "runtime.h"
+#include "suite.h"
 
 enum { N = 2000 };
 
@@ -141,8 +142,6 @@ main(void)
 {
 	Suite *s = suite_create("timer");
 	TCase *tc = tcase_create("heap");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_fires_in_order);
@@ -151,9 +150,5 @@ main(void)
 	tcase_add_test(tc, test_delete_anywhere);
 	tcase_add_test(tc, test_first_is_mirrored);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return runsuite(s);
 }

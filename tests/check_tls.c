@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "gs.h"
+#include "suite.h"
 
 static const int procsof[] = {1, 4};
 
@@ -260,8 +261,7 @@ main(void)
 {
 	Suite *s = suite_create("tls");
 	TCase *tc = tcase_create("tls");
-	SRunner *sr;
-	int failed, n = (int)nelem(procsof);
+	int n = (int)nelem(procsof);
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, test_tls_own_and_fresh, 0, n);
@@ -270,9 +270,5 @@ main(void)
 	tcase_add_loop_test(tc, test_list_of_threads, 0, n);
 	tcase_add_test(tc, test_no_leak_without_stack);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return runsuite(s);
 }

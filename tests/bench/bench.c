@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 static int64_t
@@ -122,6 +123,21 @@ number(const char *what, const char *text, long min, long max)
 	if(errno != 0 || end == text || *end != '\0' || v < min || v > max)
 		die(0, "%s: \"%s\" is not a number from %ld to %ld", what, text, min, max);
 	return v;
+}
+
+void
+raise_descriptor_limit(long nconns)
+{
+	struct rlimit limit;
+
+	if(getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		die(errno, "RLIMIT_NOFILE");
+	if(limit.rlim_max < (rlim_t)nconns + 16)
+		die(0, "%ld connections need more descriptors than the limit of %lu allows", nconns,
+		    (unsigned long)limit.rlim_max);
+	limit.rlim_cur = limit.rlim_max;
+	if(setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		die(errno, "RLIMIT_NOFILE");
 }
 
 void *

@@ -41,6 +41,9 @@ void die(int err, const char *fmt, ...) __attribute__((noreturn, format(printf, 
 /* A whole number in [min, max] from the command line, else die() naming what. */
 long number(const char *what, const char *text, long min, long max);
 
+/* Raise the limit of descriptors as far as it goes; dies if that is too little for nconns connections. */
+void raise_descriptor_limit(long nconns);
+
 /* calloc that dies; every page is touched, so that it does not count as memory of a thread later. */
 void *alloc(size_t n, size_t size);
 

@@ -30,7 +30,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -69,21 +68,6 @@ progress(const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\r', stderr);   /* what is printed next takes its place */
-}
-
-static void
-raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if(getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		die(errno, "RLIMIT_NOFILE");
-	if(limit.rlim_max < (rlim_t)nconns + 16)
-		die(0, "%ld connections need more descriptors than the limit of %lu allows", nconns,
-		    (unsigned long)limit.rlim_max);
-	limit.rlim_cur = limit.rlim_max;
-	if(setrlimit(RLIMIT_NOFILE, &limit) != 0)
-		die(errno, "RLIMIT_NOFILE");
 }
 
 void
@@ -285,7 +269,7 @@ main(int argc, char **argv)
 	server = (pid_t)number("SERVER_PID", argv[6], 1, 1L << 30);
 	label = argv[7];
 
-	raise_descriptor_limit();
+	raise_descriptor_limit(nconns);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if(epoll < 0)
 		die(errno, "epoll_create1");

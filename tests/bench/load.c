@@ -28,7 +28,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum { ANSWER_MAX = 65536, ANSWER_HEAD = 12, ANSWER_TAIL = 64 }; /* HEAD: "HTTP/1.1 200" */
@@ -50,21 +49,6 @@ static const struct protocol *protocol;
 static size_t request_len;
 static char *first_answer;          /* the others are to be like it */
 static size_t answer_len;
-
-static void
-raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if(getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		die(errno, "RLIMIT_NOFILE");
-	if(limit.rlim_max < (rlim_t)nconns + 16)
-		die(0, "%ld connections need more descriptors than the limit of %lu allows", nconns,
-		    (unsigned long)limit.rlim_max);
-	limit.rlim_cur = limit.rlim_max;
-	if(setrlimit(RLIMIT_NOFILE, &limit) != 0)
-		die(errno, "RLIMIT_NOFILE");
-}
 
 /* The server may still be starting, or its listen queue may be full: try for 5 s. */
 static int
@@ -227,7 +211,7 @@ main(int argc, char **argv)
 	protocol = find_protocol(argc == 6 ? argv[5] : "echo");
 	request_len = strlen(protocol->request);
 
-	raise_descriptor_limit();
+	raise_descriptor_limit(nconns);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	conns = alloc((size_t)nconns, sizeof conns[0]);
 	latency = alloc((size_t)(nrequests > nconns ? nrequests : nconns), sizeof latency[0]);

@@ -9,15 +9,6 @@ static int s[2], p[2], lfd;
 static struct sockaddr_in sa;
 
 static void *
-echo(void *arg)
-{
-	char b;
-	while(read(s[1], &b, 1) == 1)
-		EQ(write(s[1], &b, 1), 1);
-	return NULL;
-}
-
-static void *
 sleeper(void *arg)
 {
 	struct timespec ts = { 0, 10 * MS };
@@ -65,7 +56,7 @@ main(void)
 	CHECK(n > 50);
 	EQ(last, 99);
 
-	pthread_t e = spawn(echo, NULL), *sl = spawnall(10, sleeper), *r = spawnall(5, pipereader);
+	pthread_t e = spawn(echofd, FDARG(s[1])), *sl = spawnall(10, sleeper), *r = spawnall(5, pipereader);
 	char b;
 	for(int i = 0, m = scale(200); i < m; i++) {
 		EQ(write(s[0], &(char){ i }, 1), 1);

@@ -9,15 +9,6 @@
 static int s[2];
 
 static void *
-echo(void *arg)
-{
-	char b;
-	while(read(s[1], &b, 1) == 1)
-		EQ(write(s[1], &b, 1), 1);
-	return NULL;
-}
-
-static void *
 sleeper(void *arg)
 {
 	for(int i = 0; i < 5; i++) {
@@ -27,23 +18,12 @@ sleeper(void *arg)
 	return NULL;
 }
 
-static void
-talk(int n)
-{
-	char b;
-	for(int i = 0; i < n; i++) {
-		EQ(write(s[0], &(char){ i }, 1), 1);
-		EQ(read(s[0], &b, 1), 1);
-		EQ(b, (char)i);
-	}
-}
-
 /* As daemons do it: every number but those in use, up to the limit. */
 static void
 closeall(int how)
 {
-	pthread_t e = spawn(echo, NULL), *t = spawnall(5, sleeper);
-	talk(20);
+	pthread_t e = spawn(echofd, FDARG(s[1])), *t = spawnall(5, sleeper);
+	talkto(s[0], 20);
 	struct rlimit rl;
 	OK(getrlimit(RLIMIT_NOFILE, &rl));
 	if(how == 0) {
@@ -67,12 +47,12 @@ closeall(int how)
 			if(fds[i] > 2 && fds[i] != s[0] && fds[i] != s[1])
 				close(fds[i]);
 	}
-	talk(20);
+	talkto(s[0], 20);
 	joinall(t, 5);
 	joinall(spawnall(5, sleeper), 5);
 	struct pollfd p = { s[0], POLLIN, 0 };
 	EQ(poll(&p, 1, 5), 0);
-	talk(20);
+	talkto(s[0], 20);
 	OK(shutdown(s[0], SHUT_WR));
 	join(e);
 	OK(close(s[0])), OK(close(s[1]));
@@ -97,21 +77,21 @@ main(void)
 	int hi[2] = { OK(fcntl(s[0], F_DUPFD, 300)), OK(fcntl(s[1], F_DUPFD, 310)) };
 	OK(close(s[0])), OK(close(s[1]));
 	s[0] = hi[0], s[1] = hi[1];
-	pthread_t e = spawn(echo, NULL);
+	pthread_t e = spawn(echofd, FDARG(s[1]));
 	int null = OK(open("/dev/null", O_RDWR));
 	for(int fd = 3; fd < 200; fd++)
 		if(fd != null)
 			EQ(dup2(null, fd), fd);
-	talk(50);
+	talkto(s[0], 50);
 	for(int fd = 3; fd < 200; fd++)
 		OK(close(fd));
-	talk(50);
+	talkto(s[0], 50);
 	pass("every number taken");
 	/* Standard input as a socket. */
 	OK(dup2(s[0], 0));
 	OK(close(s[0]));
 	s[0] = 0;
-	talk(50);
+	talkto(s[0], 50);
 	OK(shutdown(0, SHUT_WR));
 	join(e);
 	pass("standard input");

@@ -38,17 +38,6 @@ tree(void *arg)
 	return (void *)((intptr_t)join(l) + (intptr_t)join(r));
 }
 
-static long
-rsskb(void)
-{
-	long size, rss = 0;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	CHECK(f != NULL && fscanf(f, "%ld %ld", &size, &rss) == 2);
-	fclose(f);
-	return rss * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
 int
 main(void)
 {

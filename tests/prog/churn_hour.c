@@ -94,17 +94,6 @@ batch(long at, int n)
 	pthread_mutex_unlock(&mu);
 }
 
-static long
-rsskb(void)
-{
-	long size, rss = 0;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	CHECK(f != NULL && fscanf(f, "%ld %ld", &size, &rss) == 2);
-	fclose(f);
-	return rss * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
 int
 main(void)
 {

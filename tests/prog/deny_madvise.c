@@ -4,15 +4,6 @@
 #include "deny.h"
 #include <sys/resource.h>
 
-static int
-deeper(int n)
-{
-	volatile char frame[512];
-
-	frame[n % 512] = n;
-	return deeper(n + 1) + frame[n % 512];
-}
-
 static void *
 work(void *arg)
 {

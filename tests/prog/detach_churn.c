@@ -19,17 +19,6 @@ work(void *arg)
 	return NULL;
 }
 
-static long
-rsskb(void)
-{
-	long size, rss = 0;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	CHECK(f != NULL && fscanf(f, "%ld %ld", &size, &rss) == 2);
-	fclose(f);
-	return rss * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
 int
 main(void)
 {

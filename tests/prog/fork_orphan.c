@@ -15,9 +15,7 @@ static int never[2], tell[2];
 static void *
 waiter(void *arg)
 {
-	char b;
-	(void)!read(never[0], &b, 1);
-	return NULL;
+	return waiteof(FDARG(never[0]));
 }
 
 /* Threads, sockets and sleeps work; then a word through the pipe. */

@@ -70,16 +70,6 @@ adds(void *arg)
 	return arg;
 }
 
-static void *
-echo(void *arg)
-{
-	int fd = (intptr_t)arg;
-	char b;
-	while(read(fd, &b, 1) == 1)
-		EQ(write(fd, &b, 1), 1);
-	return NULL;
-}
-
 /* All that a child of a threaded program may do, and more than POSIX lets it. */
 static void
 childwork(int id)
@@ -99,7 +89,7 @@ childwork(int id)
 		CHECK(join(t[i]) == &n);
 	EQ(n, 10);
 	tcppair(s);
-	pthread_t e = spawn(echo, (void *)(intptr_t)s[1]);
+	pthread_t e = spawn(echofd, FDARG(s[1]));
 	for(int i = 0; i < 10; i++) {
 		EQ(write(s[0], &(char){ i }, 1), 1);
 		EQ(read(s[0], &b, 1), 1);

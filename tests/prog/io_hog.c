@@ -125,15 +125,6 @@ hog(void *arg)
 static int s[2];
 
 static void *
-echo(void *arg)
-{
-	char b;
-	while(read(s[1], &b, 1) == 1)
-		EQ(write(s[1], &b, 1), 1);
-	return NULL;
-}
-
-static void *
 sleeper(void *arg)
 {
 	for(int i = 0; i < 5; i++) {
@@ -152,7 +143,7 @@ run(int nhog)
 	stop = false;
 	running = 0;
 	OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
-	pthread_t e = spawn(echo, NULL), *t = spawnall(nhog, hog);
+	pthread_t e = spawn(echofd, FDARG(s[1])), *t = spawnall(nhog, hog);
 	while(running < nhog)
 		sched_yield();
 	pthread_t sl = spawn(sleeper, NULL);

@@ -206,6 +206,56 @@ joinall(pthread_t *t, int n)
 	free(t);
 }
 
+/* A thread's function: after a moment, a byte for descriptor arg. */
+__attribute__((unused)) static void *
+kickfd(void *arg)
+{
+	nudge();
+	EQ(write((intptr_t)arg, "k", 1), 1);
+	return NULL;
+}
+
+/* Another's: what comes on descriptor arg goes back, byte for byte, until it ends. */
+__attribute__((unused)) static void *
+echofd(void *arg)
+{
+	int fd = (intptr_t)arg;
+	char b;
+
+	while(read(fd, &b, 1) == 1)
+		EQ(write(fd, &b, 1), 1);
+	return NULL;
+}
+
+/* And another's: waits for the end of pipe arg, whatever handlers run meanwhile. */
+__attribute__((unused)) static void *
+waiteof(void *arg)
+{
+	ssize_t n;
+	char b;
+
+	while((n = read((intptr_t)arg, &b, 1)) == -1)
+		EQ(errno, EINTR);
+	EQ(n, 0);
+	return NULL;
+}
+
+/* A descriptor as the argument of such a thread. */
+#define FDARG(fd) ((void *)(intptr_t)(fd))
+
+/* Writes n bytes to fd, each of which echofd at the other end has to bring back. */
+__attribute__((unused)) static void
+talkto(int fd, int n)
+{
+	char b;
+
+	for(int i = 0; i < n; i++) {
+		EQ(write(fd, &(char){ i }, 1), 1);
+		EQ(read(fd, &b, 1), 1);
+		EQ(b, (char)i);
+	}
+}
+
 /* All n bytes, in as many calls as it takes. */
 __attribute__((unused)) static void
 readn(int fd, void *buf, size_t n)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* native: no */
 /* Descriptors that libc makes and closes by itself: pipes of popen where files have been. Who reads them needs no kernel thread. */
-#include "io_util.h"
-#include <dirent.h>
+#include "kthreads.h"
 
-enum { N = 24, FEW = 8 };
+enum { N = 24, FEW = 12 }; /* on a busy machine sysmon takes Ps from who does not get to run: more are made */
 
 static FILE *pipes[N];
 static atomic_int reading;
@@ -23,19 +22,6 @@ reads(void *arg)
 	return NULL;
 }
 
-static int
-kernelthreads(void)
-{
-	DIR *d = opendir("/proc/self/task");
-	int n = 0;
-
-	CHECK(d);
-	while(readdir(d))
-		n++;
-	closedir(d);
-	return n - 2;
-}
-
 static void *
 nothing(void *arg)
 {
@@ -45,8 +31,6 @@ nothing(void *arg)
 int
 main(void)
 {
-	const char *procs = getenv("HEDDLE_MAXPROCS");
-	int most = (procs ? atoi(procs) : 1) + FEW, n;
 	FILE *f[N];
 	char cmd[100];
 
@@ -64,9 +48,7 @@ main(void)
 		sched_yield();
 	nudge();
 	nudge();
-	n = kernelthreads();
-	if(n > most)
-		die(__FILE__, __LINE__, "%d kernel threads, not %d at most", n, most);
+	fewthreads(FEW);
 	joinall(t, N);
 	pass("popen");
 	return 0;

@@ -82,11 +82,8 @@ threads(void)
 static void *
 echo(void *arg)
 {
-	int fd = (intptr_t)arg;
-	char b;
-	while(read(fd, &b, 1) == 1)
-		EQ(write(fd, &b, 1), 1);
-	OK(close(fd));
+	echofd(arg);
+	OK(close((intptr_t)arg));
 	return NULL;
 }
 

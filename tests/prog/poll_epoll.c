@@ -20,16 +20,6 @@ mod(int e, int fd, uint32_t events, uint64_t data)
 	return epoll_ctl(e, EPOLL_CTL_MOD, fd, &ev);
 }
 
-static void *
-kick(void *arg)
-{
-	nudge();
-	EQ(write((intptr_t)arg, "k", 1), 1);
-	return NULL;
-}
-
-#define V(x) ((void *)(intptr_t)(x))
-
 /* One event for data, within the time; then none at once if drained. */
 static void
 one(int e, int timeout, uint32_t events, uint64_t data)
@@ -72,7 +62,7 @@ level(void)
 	char b[4];
 	struct epoll_event ev[4];
 	OK(add(ep, s[0], EPOLLIN, 11));
-	pthread_t t = spawn(kick, V(s[1]));
+	pthread_t t = spawn(kickfd, FDARG(s[1]));
 	one(ep, -1, EPOLLIN, 11);
 	one(ep, -1, EPOLLIN, 11);
 	join(t);
@@ -88,16 +78,16 @@ edge(void)
 	char b[4];
 	struct epoll_event ev[4];
 	OK(mod(ep, s[0], EPOLLIN | EPOLLET, 12));
-	pthread_t t = spawn(kick, V(s[1]));
+	pthread_t t = spawn(kickfd, FDARG(s[1]));
 	one(ep, -1, EPOLLIN, 12);
 	EQ(epoll_wait(ep, ev, 4, 5), 0); /* told once */
 	join(t);
-	t = spawn(kick, V(s[1]));
+	t = spawn(kickfd, FDARG(s[1]));
 	one(ep, -1, EPOLLIN, 12); /* new data, though the old is unread */
 	join(t);
 	EQ(read(s[0], b, 4), 2);
 	/* A wait on the socket itself does not use up the program's edge. */
-	t = spawn(kick, V(s[1]));
+	t = spawn(kickfd, FDARG(s[1]));
 	EQ(recv(s[0], b, 1, MSG_PEEK), 1);
 	join(t);
 	one(ep, -1, EPOLLIN, 12);
@@ -111,7 +101,7 @@ oneshot(void)
 	char b[4];
 	struct epoll_event ev[4];
 	OK(mod(ep, s[0], EPOLLIN | EPOLLONESHOT, 13));
-	pthread_t t = spawn(kick, V(s[1]));
+	pthread_t t = spawn(kickfd, FDARG(s[1]));
 	one(ep, -1, EPOLLIN, 13);
 	join(t);
 	EQ(write(s[1], "2", 1), 1);
@@ -133,14 +123,14 @@ nested(void)
 	int in = OK(epoll_create1(EPOLL_CLOEXEC));
 	OK(add(in, s[0], EPOLLIN, 21));
 	OK(add(ep, in, EPOLLIN, 22));
-	pthread_t t = spawn(kick, V(s[1]));
+	pthread_t t = spawn(kickfd, FDARG(s[1]));
 	one(ep, -1, EPOLLIN, 22);
 	one(in, 0, EPOLLIN, 21);
 	join(t);
 	EQ(read(s[0], b, 4), 1);
 	EQ(epoll_wait(ep, ev, 4, 0), 0);
 	/* An epoll descriptor can be polled as well. */
-	t = spawn(kick, V(s[1]));
+	t = spawn(kickfd, FDARG(s[1]));
 	struct pollfd p = { ep, POLLIN, 0 };
 	EQ(poll(&p, 1, -1), 1);
 	EQ(p.revents, POLLIN);

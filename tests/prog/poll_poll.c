@@ -5,22 +5,12 @@
 static int p[2], q[2];
 
 static void *
-kick(void *arg)
-{
-	nudge();
-	EQ(write((intptr_t)arg, "k", 1), 1);
-	return NULL;
-}
-
-static void *
 hangup(void *arg)
 {
 	nudge();
 	OK(close((intptr_t)arg));
 	return NULL;
 }
-
-#define V(x) ((void *)(intptr_t)(x))
 
 static void
 timeouts(void)
@@ -51,7 +41,7 @@ kinds(void)
 {
 	char b;
 	struct pollfd f[6] = { { -1, POLLIN, 9 }, { p[0], POLLIN, 0 }, { -77, POLLOUT, 9 }, { q[0], POLLIN, 0 }, { p[0], POLLIN | POLLOUT, 0 }, { p[0], 0, 9 } };
-	pthread_t t = spawn(kick, V(p[1]));
+	pthread_t t = spawn(kickfd, FDARG(p[1]));
 	CHECK(poll(f, 6, -1) >= 1); /* one, if the byte came between the looks at the two */
 	join(t);
 	EQ(poll(f, 6, -1), 2);
@@ -89,7 +79,7 @@ hangups(void)
 	int a[2];
 	struct pollfd f;
 	OK(pipe(a));
-	pthread_t t = spawn(hangup, V(a[1]));
+	pthread_t t = spawn(hangup, FDARG(a[1]));
 	f = (struct pollfd){ a[0], POLLIN, 0 };
 	EQ(poll(&f, 1, -1), 1);
 	EQ(f.revents, POLLHUP);
@@ -100,7 +90,7 @@ hangups(void)
 	OK(close(a[0]));
 
 	OK(pipe(a));
-	t = spawn(hangup, V(a[0]));
+	t = spawn(hangup, FDARG(a[0]));
 	/* Not waiting for room, only for the error. */
 	f = (struct pollfd){ a[1], 0, 0 };
 	EQ(poll(&f, 1, -1), 1);
@@ -109,7 +99,7 @@ hangups(void)
 	OK(close(a[1]));
 
 	OK(socketpair(AF_UNIX, SOCK_STREAM, 0, a));
-	t = spawn(hangup, V(a[1]));
+	t = spawn(hangup, FDARG(a[1]));
 	f = (struct pollfd){ a[0], POLLIN | POLLRDHUP, 0 };
 	EQ(poll(&f, 1, -1), 1);
 	EQ(f.revents, POLLIN | POLLHUP | POLLRDHUP);

@@ -5,16 +5,6 @@
 
 static int p[2], s[2];
 
-static void *
-kick(void *arg)
-{
-	nudge();
-	EQ(write((intptr_t)arg, "k", 1), 1);
-	return NULL;
-}
-
-#define V(x) ((void *)(intptr_t)(x))
-
 static void
 timeouts(void)
 {
@@ -46,7 +36,7 @@ timeouts(void)
 	tv = (struct timeval){ 0, 1500000 }; /* more than a second's worth is added up */
 	FD_ZERO(&r);
 	FD_SET(p[0], &r);
-	pthread_t t = spawn(kick, V(p[1]));
+	pthread_t t = spawn(kickfd, FDARG(p[1]));
 	EQ(select(p[0] + 1, &r, NULL, NULL, &tv), 1);
 	CHECK(FD_ISSET(p[0], &r));
 	CHECK(tv.tv_sec <= 1 && (tv.tv_sec == 1 || tv.tv_usec > 0));
@@ -80,7 +70,7 @@ sets(void)
 	/* What lies at or above nfds is not looked at. */
 	FD_ZERO(&r);
 	FD_SET(p[0], &r), FD_SET(s[0], &r);
-	pthread_t t = spawn(kick, V(p[1]));
+	pthread_t t = spawn(kickfd, FDARG(p[1]));
 	EQ(select(p[0] + 1, &r, NULL, NULL, NULL), 1);
 	CHECK(FD_ISSET(p[0], &r));
 	join(t);

@@ -106,6 +106,28 @@ msleep(int ms)
 		;
 }
 
+/* What the process has in memory, in KiB. */
+UNUSED static long
+rsskb(void)
+{
+	long size, rss = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	CHECK(f != NULL && fscanf(f, "%ld %ld", &size, &rss) == 2);
+	fclose(f);
+	return rss * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+/* Recurses until the stack is full, from n = 0 on. */
+UNUSED static int
+deeper(int n)
+{
+	volatile char frame[512];
+
+	frame[n % 512] = n;
+	return deeper(n + 1) + frame[n % 512];
+}
+
 /* A small generator, one state a thread: xorshift64. */
 UNUSED static uint64_t
 rnd(uint64_t *state)

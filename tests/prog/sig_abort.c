@@ -10,9 +10,7 @@ static int never[2];
 static void *
 waiter(void *arg)
 {
-	char b;
-	(void)!read(never[0], &b, 1);
-	return NULL;
+	return waiteof(FDARG(never[0]));
 }
 
 static sigjmp_buf out;

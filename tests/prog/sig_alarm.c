@@ -23,12 +23,7 @@ onalarm(int sig)
 static void *
 waiter(void *arg)
 {
-	char b;
-	ssize_t n;
-	while((n = read(never[0], &b, 1)) == -1)
-		EQ(errno, EINTR);
-	EQ(n, 0);
-	return NULL;
+	return waiteof(FDARG(never[0]));
 }
 
 static void

@@ -17,15 +17,6 @@ onsegv(int sig, siginfo_t *si, void *uc UNUSED)
 	_exit(write(1, msg, sizeof msg - 1) > 0 ? 9 : 1);
 }
 
-static int
-deeper(int n)
-{
-	volatile char frame[512];
-
-	frame[n % 512] = n;
-	return deeper(n + 1) + frame[n % 512];
-}
-
 static void *
 overflow(void *arg UNUSED)
 {

@@ -21,15 +21,6 @@ neighbour(void *arg)
 	return arg;
 }
 
-static int
-deeper(int n)
-{
-	volatile char frame[512];
-
-	frame[n % 512] = n;
-	return deeper(n + 1) + frame[n % 512];
-}
-
 static void *
 overflow(void *arg)
 {
