@@ -51,6 +51,7 @@ struct sigdata {
 	uint64_t pending;     /* thread-directed signals that wait; siglock, atomic reads */
 	struct sigent *queue; /* they; siglock */
 	uint64_t waitset;     /* what the G waits for in sigwait and the like; the G writes, atomic */
+	uintptr_t waitsp;     /* where that call is, 0: there is none. Only the G */
 	stack_t altstack;     /* as the program has set it; only the G */
 	struct sigcall {
 		uintptr_t sp;
@@ -127,6 +128,7 @@ void sigretarget(struct g *, uint64_t which);
 
 /* ---- sigwait.c ---- */
 extern uint32_t nsigwaiters; /* Gs in sigwait and the like; atomic */
+void sigwaitover(struct sigdata *); /* its G, the caller, waits no more */
 
 /* ---- sigmask.c ---- */
 extern uint64_t sigall;    /* atomic: signals that every G blocks */

@@ -208,6 +208,8 @@ sigunwound(struct g *gp, uintptr_t sp)
 		sp = 0;
 	if(d != NULL && d->standinsp != 0 && d->standinsp < sp)
 		dropstandin(gp, d);
+	if(d != NULL && d->waitsp != 0 && d->waitsp < sp)
+		sigwaitover(d);
 	while(d != NULL && d->ncalls > 0 && (c = &d->calls[d->ncalls - 1])->sp >= gp->stack.lo && c->sp < sp){
 		d->ncalls--;
 		gp->insyscall = (uint8_t)c->insyscall;

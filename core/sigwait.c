@@ -6,6 +6,10 @@
  * costs a kernel thread while the G waits. What other Gs send to this one is in heddle's queue;
  * they kick it. The kick is blocked here and awaited with the rest: one that comes between the last look
  * at the queue and the wait is not lost.
+ *
+ * No thread that the G leaves keeps the kick blocked. It cannot move while it is, but in a handler of the program's, which starts
+ * with a mask that lets kicks through (sigframe.c: SIGNEVER). A handler that returns restores the block where the G is by then, and
+ * the end of the wait takes it off there; one that jumps out has left it behind already.
  */
 #include "sig.h"
 
@@ -75,6 +79,14 @@ wait(struct g *gp, uint64_t set, siginfo_t *info, int64_t until)
 	}
 }
 
+void
+sigwaitover(struct sigdata *d)
+{
+	store_release(&d->waitset, 0);
+	add_fetch(&nsigwaiters, -1);
+	d->waitsp = 0;
+}
+
 int
 sigwaitfor(struct g *gp, uint64_t set, siginfo_t *info, int64_t until)
 {
@@ -84,11 +96,11 @@ sigwaitfor(struct g *gp, uint64_t set, siginfo_t *info, int64_t until)
 	set &= ~SIGNEVER;
 	if(d == NULL)
 		return -EAGAIN;
+	d->waitsp = (uintptr_t)__builtin_frame_address(0);
 	store_release(&d->waitset, set);
 	add_fetch(&nsigwaiters, 1); /* a full barrier, before the look at the queues */
 	r = wait(gp, set, info, until);
-	store_release(&d->waitset, 0);
-	add_fetch(&nsigwaiters, -1);
+	sigwaitover(d);
 	sigretarget(gp, set & gp->sigmask);
 	if(sigwaits(gp, ~gp->sigmask))
 		fetch_or(&gp->attn, ATTN_SIGNAL);
