@@ -80,8 +80,7 @@ withp(const pthread_mutex_t *m)
 /* All of these are for mutexes that are not libc's (mutexnative). */
 
 /* mutextake locks m if that can be done at once. EBUSY if not, else what pthread_mutex_lock returns. In runtime mode if withp(m).
- * users: 1, or 0 from within a condition variable's wait, during
- * which it stays in use. */
+ * users: 1, or 0 from within a condition variable's wait, during which it stays in use. */
 int mutextake(struct g *gp, pthread_mutex_t *m, unsigned users);
 /* mutexwait waits for m and locks it, in runtime mode. d may be NULL. w: see mutexretake. */
 int mutexwait(struct g *gp, pthread_mutex_t *m, unsigned users, struct deadline *d, struct semawait *w);
