@@ -168,7 +168,7 @@ prefetchdead(struct g *gp)
 		return;
 	tlsprefetchreset(gp);
 	for(int i = 0; i < 4; i++)
-		__builtin_prefetch((char *)gp->schedlink + i * CACHELINE, 1);
+		__builtin_prefetch((void *)((uintptr_t)gp->schedlink + (uintptr_t)i * CACHELINE), 1);
 }
 
 struct g *

@@ -49,8 +49,9 @@ textonstackask(void)
 	return textonstack;
 }
 
+/* Not the program's own code nor a library's that it chose. */
 static bool
-system(const char *n)
+underneath(const char *n)
 {
 	return endswith(n, "libc.so.") || endswith(n, "ld-linux") || endswith(n, "linux-vdso") || endswith(n, "libpthread") ||
 	       endswith(n, "libtsan.so.") || endswith(n, "libasan.so.");
@@ -61,7 +62,7 @@ object(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	const char *n = info->dlpi_name;
 	uintptr_t self = (uintptr_t)rtinit;
-	bool sys = n && system(n);
+	bool sys = n && underneath(n);
 
 	for(int i = 0; i < info->dlpi_phnum; i++){
 		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];

@@ -32,3 +32,10 @@ if [ -e "$BUILD/libheddle.map" ]; then
 		<(sed 's/#.*//' scripts/layering.allow | tr -s ' \t' '\n' | sed '/^$/d' | sort -u))
 	[ -z "$both" ] || { echo "  layering: allowed and interposed:" $both; exit 1; }
 fi
+
+# tests/sanitize.c stands for core/tls*.c under the sanitizers: it has all that the rest of core uses of them.
+tls=$(find "$BUILD/core" -name 'tls*.o')
+for s in $(comm -12 <(nm --defined-only $tls | awk 'NF == 3 { print $3 }' | sort -u) \
+	<(nm -u $(echo "$objs" | grep -v '/tls[^/]*$') | awk '$1 == "U" { print $2 }' | sort -u)); do
+	grep -qw "$s" tests/sanitize.c || { echo "  layering: tests/sanitize.c lacks $s"; exit 1; }
+done

@@ -19,6 +19,11 @@
 #include "runtime.h"
 #include "tls.h"
 
+#ifdef __has_feature /* clang */
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 #ifdef __SANITIZE_ADDRESS__
 #define ASAN(x) x
 #else
@@ -155,6 +160,11 @@ tlsstacktop(struct g *gp)
 
 void
 tlsprefetch(struct g *gp)
+{
+}
+
+void
+tlsprefetchreset(struct g *gp)
 {
 }
 
