@@ -14,6 +14,26 @@
  * In runtime mode it does nothing, as rtexit() looks at attn, too. On a thread without a G it
  * brings the mask in line (sigmask.c).
  *
+ * m.signalpending, and who changes it. A kick that is lost leaves it at SENT, and kickwait waits for ever:
+ *
+ *   NONE -> ASKED     sysmon (preemptask)
+ *   ASKED -> NONE     sysmon: the G has begun a system call meanwhile
+ *   any -> SENT       whoever then sends the kick; the M itself, which sends none (kickhold)
+ *   SENT -> NONE      the handler, on that M's thread; waitkernel in sigwait.c, which has taken the kick; who could not send it
+ *   any -> NONE       minitsignals: the thread is new, and kicks to the one before it are gone with that
+ *
+ * So a thread must not block kicks for long, nor leave its G doing so:
+ *
+ *   blocked in                                      until
+ *   our handlers                                    they return; the program's let kicks through (SIGNEVER)
+ *   siglock and its like, setuid: runtime mode      they are over; there is no switch inside
+ *   vfork, clone: the G is not to be found          the call is over
+ *   fork: user mode, within libc                    forkparent; lll.c sees to it that the G stays on its thread
+ *   sigwait and ppoll: user mode                    the call, which the kick ends
+ *   the last moments of an M's thread               its end; nobody waits for it any more
+ *
+ * Under stress a thread that schedules and blocks kicks is fatal (stress.c).
+ *
  * The gate. A G may be stopped between any two instructions of its program, but not
  *   - in libc, ld.so, the vDSO or heddle: locks that others spin on, half a switch;
  *   - in a system call that it said is blocking: its P can be taken as it is;

@@ -64,7 +64,7 @@ prog() {
 # Under stress, with seeds that are always the same; `make soak` runs all programs, with others.
 stress() {
 	programs stress -p "1 4" -s "1 2" cond_storm mutex_stress sem_stress rwlock_stress stress_timer stress_join \
-	    stress_steal stress_mix net_echo poll_poll cancel_race join_kinds fork_exit sync_foreign once
+	    stress_steal stress_mix net_echo poll_poll cancel_race join_kinds fork_exit sync_foreign once sig_chld setxid
 }
 
 # cases NAME: tests/test_NAME.sh prints "ok" or "not ok" for each case, "# SKIP" behind one not tried.
