@@ -41,10 +41,12 @@ futexsleep(uint32_t *addr, uint32_t val, int64_t deadline)
 	    FUTEX_BITSET_MATCH_ANY);
 }
 
+/* Nothing interrupts a wake in the kernel itself. Where something in between says so all the same, a wake-up must not be lost. */
 void
 futexwakeup(uint32_t *addr, int cnt)
 {
-	rawsyscall(SYS_futex, addr, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, cnt);
+	while(rawsyscall(SYS_futex, addr, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, cnt) == -EINTR)
+		continue;
 }
 
 uint8_t lightslow;

@@ -15,6 +15,12 @@
  * comes back from a call: the holder of the lock is one of these. The maker sleeps on `asked`, read before it takes
  * newms: a request that it did not see has changed it.
  *
+ * Can the maker wait for a lock of malloc's for good? Its holder would have to be a G that waits for an M, while all Ms block
+ * in calls that end by nothing but what that G does. libc's own locks are not held so: a G is not preempted within libc
+ * (preempt.c), and if its P is taken in malloc it goes on without (lll.c). The lock of another malloc can be, as its holder may
+ * be preempted, or park with it. But the last M does not block (syscall.c, mayblock): there is one
+ * that runs what waits, the holder included. What is left are calls that nobody knew would block: these take Ms that are not counted.
+ *
  * A kernel thread inherits affinity, priority, capabilities, seccomp filters and more from the one that makes it. The
  * maker is as the process was when it made its first thread, whatever Ms have become since (kthread.c).
  *
