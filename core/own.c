@@ -249,77 +249,6 @@ awaitnews(uint32_t seen)
 	rtexit(self);
 }
 
-/* Looks for the M whose kernel thread is gp's, or is going to be. ESRCH, EAGAIN if there is no room for another; EBUSY: not yet,
- * and *make is to be made if it is not NULL. */
-static int
-look(struct g *gp, struct ownwish *w, struct m **make)
-{
-	struct m *mp;
-
-	*make = NULL;
-	w->reserved = NULL;
-	if(load_relaxed(&gp->goid) != w->goid)
-		return ESRCH;
-	if((mp = gp->lockedm) != NULL){
-		mp->dirty = true;
-		w->tid = mp->tid;
-		return 0;
-	}
-	if((mp = reservation(gp, w->goid)) == NULL){
-		if((mp = newowned()) == NULL)
-			return EAGAIN;
-		mp->reservedfor = gp;
-		mp->reservedgoid = w->goid;
-		mp->wishes = 0;
-		mp->wished = false;
-		store_relaxed(&nreserved, nreserved + 1);
-		*make = mp;
-		return EBUSY;
-	}
-	if(mp->ownstate != Mready)
-		return EBUSY;
-	mp->wishes++;
-	w->reserved = mp;
-	w->tid = mp->tid;
-	return 0;
-}
-
-int
-ownreserve(struct g *gp, uint64_t goid, struct ownwish *w)
-{
-	struct g *self = getg();
-	struct m *mp;
-	uint32_t seen;
-	bool made = false;
-	int e;
-
-	w->goid = goid;
-	for(;;){
-		if(self != NULL)
-			rtenter(self);
-		seen = load_acquire(&news);
-		lock(&ownlock);
-		e = look(gp, w, &mp);
-		unlock(&ownlock);
-		if(mp != NULL){
-			if(made){ /* the kernel gives us none */
-				ownfailed(mp);
-				lock(&sched.lock);
-				mdrop(mp);
-				unlock(&sched.lock);
-				e = EAGAIN;
-			}else
-				newm(mp);
-			made = true;
-		}
-		if(self != NULL)
-			rtexit(self);
-		if(e != EBUSY)
-			return e;
-		awaitnews(seen);
-	}
-}
-
 /* Is mp still what ownreserve has counted the wish for? ownlock. */
 static bool
 holds(struct m *mp, struct g *gp, const struct ownwish *w)
@@ -330,7 +259,93 @@ holds(struct m *mp, struct g *gp, const struct ownwish *w)
 static bool
 ended(struct g *gp, const struct ownwish *w)
 {
-	return load_relaxed(&gp->goid) != w->goid;
+	return w->goid == 0 || load_relaxed(&gp->goid) != w->goid; /* 0: it was at its end already */
+}
+
+/* Reserves a new M for gp. NULL without room. ownlock. */
+static struct m *
+reservenew(struct g *gp, uint64_t goid)
+{
+	struct m *mp = newowned();
+
+	if(mp == NULL)
+		return NULL;
+	mp->reservedfor = gp;
+	mp->reservedgoid = goid;
+	mp->wishes = 0;
+	mp->wished = false;
+	store_relaxed(&nreserved, nreserved + 1);
+	return mp;
+}
+
+/*
+ * Looks for the M whose kernel thread is gp's, or is going to be. ESRCH; EAGAIN if there can be no other thread; EBUSY: not yet,
+ * and *make is to be made if it is not NULL. From the first look on the wish is counted, so that the M stays. ownlock.
+ */
+static int
+look(struct g *gp, struct ownwish *w, struct m **make)
+{
+	struct m *mp = w->reserved;
+
+	*make = NULL;
+	if(ended(gp, w))
+		return ESRCH;
+	if(gp->lockedm != NULL){
+		gp->lockedm->dirty = true;
+		w->tid = gp->lockedm->tid;
+		return 0;
+	}
+	if(mp != NULL && !holds(mp, gp, w))
+		return EAGAIN; /* the kernel gave us none */
+	if(mp == NULL){
+		if((mp = reservation(gp, w->goid)) == NULL && (mp = *make = reservenew(gp, w->goid)) == NULL)
+			return EAGAIN;
+		mp->wishes++;
+		w->reserved = mp;
+	}
+	if(mp->ownstate != Mready)
+		return EBUSY;
+	w->tid = mp->tid;
+	return 0;
+}
+
+/* The wish has nothing to do with what was reserved: gp has ended, or locked itself before that was ready. ownlock. */
+static void
+withdraw(struct g *gp, struct ownwish *w)
+{
+	struct m *mp = w->reserved;
+
+	w->reserved = NULL;
+	if(mp != NULL && holds(mp, gp, w) && --mp->wishes == 0)
+		cancel(mp);
+}
+
+int
+ownreserve(struct g *gp, uint64_t goid, struct ownwish *w)
+{
+	struct g *self = getg();
+	struct m *mp;
+	uint32_t seen;
+	int e;
+
+	*w = (struct ownwish){.goid = goid};
+	for(;;){
+		if(self != NULL)
+			rtenter(self);
+		seen = load_acquire(&news);
+		lock(&ownlock);
+		e = look(gp, w, &mp);
+		if(e == ESRCH || e == EAGAIN || (e == 0 && gp->lockedm != NULL))
+			withdraw(gp, w);
+		unlock(&ownlock);
+		if(mp != NULL)
+			newm(mp);
+		if(self != NULL)
+			rtexit(self);
+		if(e != EBUSY)
+			return e;
+		awaitnews(seen);
+	}
 }
 
 /* Has gp go over to mp: if it is parked, too, as if there might be a signal for it. */
