@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/* procs: 1 4 */
 /*
- * Affinity, priority and policy of threads that are about to end, have ended, or have just been made, by tid, from several threads at
- * once (by pthread_t glibc may take its caller for one that has just ended): either it is done or there is no such thread, no kernel thread is left over, and new threads have none of it.
+ * Affinity, priority and policy of threads that are about to end, have ended, or have just been made, by tid, from several threads
+ * at once (by pthread_t glibc may take its caller for one that has just ended): either it is done or there is no such thread; no
+ * kernel thread is left over, and new threads have none of it.
  */
 #include "prog.h"
 #include <dirent.h>
@@ -133,9 +135,9 @@ main(void)
 	for(int i = 0; i < 16; i++)
 		join(l[i]);
 	looks(NULL);
-	/* the kernel may take a moment for the last ones */
+	/* idle ones may be kept for some seconds */
 	for(int i = 0; i < 2000 && tasks() > 2 + 1 + 20; i++)
-		usleep(1000);
+		usleep(10000);
 	CHECK(tasks() <= 2 + 1 + 20);
 	puts("ok");
 	return 0;
