@@ -186,30 +186,6 @@ gstart:
 	.cfi_endproc
 	.size	gstart, .-gstart
 
-/*
- * void g0call(uintptr_t sp, uintptr_t fsbase, void (*fn)(void *), void *arg)
- * Leaves the current stack for good and calls fn(arg) at sp, with that FS base.
- */
-	.globl	g0call
-	.hidden	g0call
-	.type	g0call, @function
-	.p2align 4
-g0call:
-	.cfi_startproc
-	.cfi_undefined rip
-	movq	%rdi, %r12
-	movq	%rdx, %r13
-	movq	%rcx, %r14
-	movq	%rsi, %rax
-	SETFS
-	movq	%r12, %rsp
-	movq	%r14, %rdi
-	xorl	%ebp, %ebp
-	call	*%r13
-	ud2
-	.cfi_endproc
-	.size	g0call, .-g0call
-
 #ifndef SANITIZE
 /* void setfsbase(uintptr_t) */
 	.globl	setfsbase

@@ -7,7 +7,6 @@ void mcall(struct g *(*fn)(struct g *)); /* saves this G, runs fn(gp) on g0, the
 noreturn void gogo(struct g *gp);   /* from g0 to gp */
 void gstart(void);                  /* a new G's first frame */
 void asyncpreempt(void);             /* what a kick makes a running G call: preempt.c */
-noreturn void g0call(uintptr_t sp, uintptr_t fsbase, void (*fn)(void *), void *arg); /* onto a scheduling stack for good */
 /* trycopy copies from or to the program's memory: 0, or -EFAULT if it is not there. Once the runtime runs. */
 long trycopy(void *dst, const void *src, size_t n);
 void trycopyfault(void);

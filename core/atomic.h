@@ -23,7 +23,6 @@
 #define fetch_or(p, v)       __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
 #define fetch_and(p, v)      __atomic_fetch_and((p), (v), __ATOMIC_SEQ_CST)
 #define fence_seqcst()       __atomic_thread_fence(__ATOMIC_SEQ_CST)
-#define fence_acquire()      __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define compiler_barrier()   __asm__ volatile("" ::: "memory")
 #define cpurelax()           __builtin_ia32_pause()
 

@@ -73,7 +73,7 @@ persistentalloc(size_t size, size_t align)
 
 /* ---- Gs ---- */
 
-uint64_t
+static uint64_t
 newgoid(void)
 {
 	struct m *mp = getm();

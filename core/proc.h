@@ -15,7 +15,6 @@ noreturn void goexit(struct g *gp, void (*fn)(struct g *));
  * else one with a stack of another size; NULL without memory. gfput gives it back. Any thread. */
 struct g *gfget(size_t stacksize);
 void gfput(struct g *gp);
-uint64_t newgoid(void);
 
 /* Foreign threads: a pseudo-G that parks on a futex (Go's needm), made on first use. Its locks and
  * rtenter()/rtexit() are harmless. NULL only without memory. */

@@ -233,7 +233,7 @@ struct m {
 
 enum { KICK_NONE = 0, KICK_ASKED = 1, KICK_SENT = 2 }; /* is a kick on its way to the M? */
 
-enum pstatus { Pidle, Prunning, Pdead };
+enum pstatus { Pidle, Prunning };
 
 #define RUNQSIZE 256
 

@@ -23,14 +23,6 @@
 #include "tls.h"
 #include "thread.h"
 
-#ifndef CLONE_VM
-#define CLONE_VM             0x00000100
-#define CLONE_VFORK          0x00004000
-#define CLONE_SETTLS         0x00080000
-#define CLONE_PARENT_SETTID  0x00100000
-#define CLONE_CHILD_CLEARTID 0x00200000
-#endif
-
 /* What the new one's first function needs. Where the stack is not the caller's, it lies on top of the new one. */
 struct start {
 	int (*fn)(void *);
@@ -185,8 +177,7 @@ clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 	}
 	return flags & CLONE_VFORK ? clonewait(gp, &s, &a) : clonebeside(&s, &a);
 }
-
-EXPORT int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...) __attribute__((alias("clone"), leaf, nothrow));
+ALSO(__clone, clone)
 
 /* ---- by number ---- */
 

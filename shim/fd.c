@@ -48,12 +48,7 @@ socket(int domain, int type, int protocol)
 
 	return fdnew(libc.socket(domain, type, protocol), tcp ? Ktcp : Ksock, ownflags(type & SOCK_NONBLOCK));
 }
-
-EXPORT int
-__socket(int domain, int type, int protocol)
-{
-	return socket(domain, type, protocol);
-}
+ALSO(__socket, socket)
 
 static int
 newpair(int r, int fds[2], enum fdkind kind, bool nb)
@@ -76,12 +71,7 @@ pipe(int fds[2])
 {
 	return newpair(libc.pipe(fds), fds, Knowait, false);
 }
-
-EXPORT int
-__pipe(int fds[2])
-{
-	return pipe(fds);
-}
+ALSO(__pipe, pipe)
 
 EXPORT int
 pipe2(int fds[2], int flags)
@@ -176,12 +166,7 @@ dup2(int old, int fd)
 {
 	return replace(old, fd, 0, false);
 }
-
-EXPORT int
-__dup2(int old, int fd)
-{
-	return replace(old, fd, 0, false);
-}
+ALSO(__dup2, dup2)
 
 EXPORT int
 dup3(int old, int fd, int flags)
@@ -359,8 +344,8 @@ listen(int fd, int backlog)
 
 /* ---- close ---- */
 
-static int
-doclose(int fd)
+EXPORT int
+close(int fd)
 {
 	struct g *gp = getg();
 	struct polldesc *pd;
@@ -387,18 +372,7 @@ doclose(int fd)
 	leave(gp);
 	return r;
 }
-
-EXPORT int
-close(int fd)
-{
-	return doclose(fd);
-}
-
-EXPORT int
-__close(int fd)
-{
-	return doclose(fd);
-}
+ALSO(__close, close)
 
 /* The lowest of the numbers that the program does not know of, from `from` on; ~0U none. */
 static unsigned
