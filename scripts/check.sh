@@ -24,7 +24,7 @@ unit() {
 	for t in "$BUILD"/tests/check_*; do
 		case $t in *.* | *'*') continue ;; esac
 		log=$t.log
-		CK_VERBOSITY=normal timeout -s KILL 300 "$t" > "$log" 2>&1 < /dev/null
+		CK_VERBOSITY=normal CK_DEFAULT_TIMEOUT=60 timeout -s KILL 300 "$t" > "$log" 2>&1 < /dev/null
 		rc=$?
 		line=$(grep -E '^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+' "$log" | tail -n 1)
 		if [ -z "$line" ]; then
