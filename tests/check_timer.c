@@ -144,6 +144,7 @@ main(void)
 {
 	Suite *s = suite_create("timer");
 	TCase *tc = tcase_create("heap");
+
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_fires_in_order);
 	tcase_add_test(tc, test_fires_only_what_is_due);
