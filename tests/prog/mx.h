@@ -108,6 +108,23 @@ fits(const struct kind *k, const struct op *o)
 	return k->writing == o->writing;
 }
 
+#ifndef MX_NOFULLTCP
+/*
+ * What TCP has sent leaves room when it is acknowledged, which may be 40 ms later, or after a probe of the other end, which
+ * comes after 200 ms. The sockets are full when nothing has gone in for longer than that.
+ */
+static void
+mxfull(void)
+{
+	for(int quiet = 0; quiet < 15; quiet++) {
+		mxnap(20);
+		for(int i = 0; i < ncells; i++)
+			if(cells[i]->kind->make == fulltcp && stuffmore(&cells[i]->e))
+				quiet = 0;
+	}
+}
+#endif
+
 /* Makes all cells. prepare, if not NULL, is done to each before its thread starts. */
 static void
 mxstart(int pollms, void (*prepare)(struct cell *))
@@ -148,10 +165,7 @@ mxstart(int pollms, void (*prepare)(struct cell *))
 				prepare(c);
 		}
 #ifndef MX_NOFULLTCP
-	mxnap(300);
-	for(int i = 0; i < ncells; i++)
-		if(cells[i]->kind->make == fulltcp)
-			stuffagain(&cells[i]->e);
+	mxfull();
 #endif
 	for(size_t i = 0; i < nelem(low); i++)
 		OK(close(low[i]));

@@ -420,36 +420,28 @@ stuffonce(int fd)
 	return any;
 }
 
-/*
- * Fills e->fd; and again for as long as some of it moves on: what TCP has sent leaves room when it is acknowledged, which may
- * be 40 ms later. It is full when nothing went in for twice as long.
- */
-static void
-stuff(struct end *e, bool settles)
+/* Fills it again: true if something went in. */
+static bool
+stuffmore(struct end *e)
 {
 	int fl = OK(fcntl(e->fd, F_GETFL));
+	bool any;
 
 	OK(fcntl(e->fd, F_SETFL, fl | O_NONBLOCK));
-	for(int quiet = 0; quiet < (settles ? 2 : 4); quiet++) {
-		if(stuffonce(e->fd))
-			quiet = 0;
-		if(settles)
-			sched_yield();
-		else
-			usleep(20000);
-	}
+	any = stuffonce(e->fd);
 	OK(fcntl(e->fd, F_SETFL, fl));
+	return any;
 }
 
-/* Fills it again, after TCP has probed its other end once more, 200 ms later, and so moved some bytes. */
+/* Fills e->fd, until nothing went in twice in a row, as some of it may move on. */
 static void
-stuffagain(struct end *e)
+stuff(struct end *e)
 {
-	int fl = OK(fcntl(e->fd, F_GETFL));
-
-	OK(fcntl(e->fd, F_SETFL, fl | O_NONBLOCK));
-	stuffonce(e->fd);
-	OK(fcntl(e->fd, F_SETFL, fl));
+	for(int quiet = 0; quiet < 2; quiet++) {
+		if(stuffmore(e))
+			quiet = 0;
+		sched_yield();
+	}
 }
 
 static void
@@ -470,19 +462,19 @@ smallbuffers(struct end *e)
 	OK(setsockopt(e->fd, SOL_SOCKET, SO_SNDBUF, &n, sizeof n));
 }
 
-#define FULL(name, mk, settles)             \
+#define FULL(name, mk)                      \
 	static void full##name(struct end *e) \
 	{                                   \
 		mk(e);                      \
 		smallbuffers(e);            \
-		stuff(e, settles);          \
+		stuff(e);                   \
 	}
 #ifndef MX_NOFULLTCP
-FULL(tcp, mktcp, false)
+FULL(tcp, mktcp)
 #endif
-FULL(unix, mkunix, true)
-FULL(seq, mkseq, true)
-FULL(dgram, mkdgram, true)
+FULL(unix, mkunix)
+FULL(seq, mkseq)
+FULL(dgram, mkdgram)
 
 /* What is written to a terminal goes on to the other side by and by: it is full only when it is stopped. */
 static void
@@ -491,7 +483,7 @@ fulltty(struct end *e)
 	mktty(e);
 	e->aux[0] = OK(dup(e->fd));
 	OK(tcflow(e->fd, TCOOFF));
-	stuff(e, true);
+	stuff(e);
 }
 
 static void
@@ -508,7 +500,7 @@ swap(struct end *e)
 
 	e->fd = e->peer;
 	e->peer = fd;
-	stuff(e, true);
+	stuff(e);
 }
 
 static void
