@@ -4,6 +4,7 @@
  * The kernel would pick the process's first thread, where another G may run by now.
  */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "sig.h"
 #include "thread.h"
@@ -29,6 +30,16 @@ pidof(int fd)
 	return pid;
 }
 
+/* A descriptor of the directory /proc/PID does as well: is it this process's, and will the kernel have it? */
+static bool
+owndirectory(int fd)
+{
+	struct stat a, b;
+
+	return rawsyscall(SYS_fstat, fd, &a) == 0 && S_ISDIR(a.st_mode) && rawsyscall(SYS_stat, "/proc/self", &b) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino && rawsyscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) == 0;
+}
+
 bool
 pidfdsignal(int fd, int sig, const siginfo_t *info)
 {
@@ -36,7 +47,7 @@ pidfdsignal(int fd, int sig, const siginfo_t *info)
 	siginfo_t i;
 	bool sent;
 
-	if(gp == NULL || sig < 1 || sig > NSIGS || pidof(fd) != sigpid)
+	if(gp == NULL || sig < 1 || sig > NSIGS || (pidof(fd) != sigpid && !owndirectory(fd)))
 		return false;
 	if(info == NULL)
 		i = (siginfo_t){.si_signo = sig, .si_code = SI_USER, .si_pid = sigpid, .si_uid = getuid()};

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pidfd_send_signal to oneself from main, wherever it runs: the handler has run when the call returns, with the
+ * pidfd_send_signal to oneself, by a pidfd or by /proc/PID, from main, wherever it runs: the handler has run when the call returns, with the
  * right siginfo; a blocked signal stays pending; errors are the kernel's.
  */
 #include "prog.h"
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/pidfd.h>
@@ -42,7 +43,7 @@ main(void)
 	siginfo_t info = {.si_signo = SIGUSR1, .si_code = SI_QUEUE};
 	sigset_t set;
 	pthread_t t[4];
-	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0), sig;
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0), dir, sig;
 
 	if(fd < 0)
 		SKIP("no pidfd_open");
@@ -54,6 +55,14 @@ main(void)
 		EQ(got, i);
 		sched_yield();
 	}
+	dir = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(dir >= 0);
+	for(int i = 1; i <= 1000; i++) {
+		EQ(sendfd(dir, SIGUSR1, NULL), 0);
+		EQ(got, 1000 + i);
+		sched_yield();
+	}
+	got = 1000;
 	info.si_pid = getpid();
 	info.si_value.sival_int = 42;
 	EQ(sendfd(fd, SIGUSR1, &info), 0);
