@@ -14,7 +14,6 @@
  * between has one.
  */
 #include <dlfcn.h>
-#include <string.h>
 
 #include "atomic.h"
 #include "dlsym.h"
@@ -138,7 +137,7 @@ oursnext(const char *name, const void *caller)
 {
 	struct walk w = {.caller = (uintptr_t)caller, .name = name};
 
-	return dl_iterate_phdr(step, &w) != 0 && w.ours;
+	return eachobject(step, &w) != 0 && w.ours;
 }
 
 /* libc's own answer to heddle. */

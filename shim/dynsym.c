@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Looking up symbols in a loaded library's own tables. See dynsym.h; the hash table is as binutils and ld.so have it. */
-#include <string.h>
-
+/*
+ * Looking up symbols in a loaded library's own tables. See dynsym.h; the hash table is as binutils and ld.so have it.
+ *
+ * A library that interposes libc's functions looks for these with dlsym, which comes here, before it is ready to be called: so nothing
+ * is called here by a name that others may interpose.
+ */
+#include "atomic.h"
 #include "dynsym.h"
 
 struct search {
@@ -41,7 +45,7 @@ tables(struct dynsyms *d, const ElfW(Dyn) *e)
 bool
 dynsymsof(struct dynsyms *d, const struct dl_phdr_info *info)
 {
-	memset(d, 0, sizeof *d);
+	*d = (struct dynsyms){0};
 	d->base = info->dlpi_addr;
 	for(int i = 0; i < info->dlpi_phnum; i++){
 		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
@@ -57,16 +61,63 @@ dynsymsof(struct dynsyms *d, const struct dl_phdr_info *info)
 	return d->tab && d->names && d->hash && d->hash[0] != 0;
 }
 
+/* Is path, whatever its directory, that of a file whose name begins so? */
+static bool
+filestarts(const char *path, const char *name)
+{
+	const char *file = path;
+
+	for(const char *c = path; *c != 0; c++)
+		if(*c == '/')
+			file = c + 1;
+	while(*name != 0 && *file == *name)
+		file++, name++;
+	return *name == 0;
+}
+
 static int
 object(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct search *s = arg;
-	const char *base = strrchr(info->dlpi_name, '/');
 
-	base = base ? base + 1 : info->dlpi_name;
-	if(strncmp(base, s->name, strlen(s->name)) != 0)
+	if(!filestarts(info->dlpi_name, s->name))
 		return 0;
 	return dynsymsof(s->d, info) ? 1 : -1;
+}
+
+/* libc's tables without libc's help: from ld.so's list of what it has loaded, of which they say more by themselves. */
+static bool
+libcsyms(struct dynsyms *d)
+{
+	for(const struct link_map *l = _r_debug.r_map; l != NULL; l = l->l_next)
+		if(filestarts(l->l_name, "libc.so.")){
+			const ElfW(Ehdr) *eh = (const ElfW(Ehdr) *)l->l_addr;
+			struct dl_phdr_info info = {
+			    .dlpi_addr = l->l_addr,
+			    .dlpi_phdr = (const ElfW(Phdr) *)(l->l_addr + eh->e_phoff),
+			    .dlpi_phnum = eh->e_phnum,
+			};
+
+			return dynsymsof(d, &info);
+		}
+	return false;
+}
+
+int
+eachobject(objectfn *fn, void *arg)
+{
+	static int (*iterate)(objectfn *, void *);
+	int (*it)(objectfn *, void *) = load_relaxed(&iterate);
+	const ElfW(Sym) *s;
+	struct dynsyms d;
+
+	if(it == NULL){
+		if(!libcsyms(&d) || (s = dynfunc(&d, "dl_iterate_phdr")) == NULL)
+			return 0;
+		it = (int (*)(objectfn *, void *))(d.base + s->st_value);
+		store_relaxed(&iterate, it); /* who else finds it finds the same */
+	}
+	return it(fn, arg);
 }
 
 bool
@@ -74,7 +125,7 @@ dynsyms(struct dynsyms *d, const char *name)
 {
 	struct search s = {d, name};
 
-	return dl_iterate_phdr(object, &s) == 1;
+	return eachobject(object, &s) == 1;
 }
 
 static uint32_t
@@ -88,12 +139,20 @@ gnuhash(const char *s)
 }
 
 static bool
+same(const char *a, const char *b)
+{
+	while(*a != 0 && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+static bool
 wanted(const struct dynsyms *d, uint32_t i, const char *name)
 {
 	const ElfW(Sym) *s = &d->tab[i];
 	uintptr_t at = d->base + s->st_value;
 
-	return ELF64_ST_TYPE(s->st_info) == STT_FUNC && s->st_shndx != SHN_UNDEF && strcmp(d->names + s->st_name, name) == 0 &&
+	return ELF64_ST_TYPE(s->st_info) == STT_FUNC && s->st_shndx != SHN_UNDEF && same(d->names + s->st_name, name) &&
 	       !(d->versions && (d->versions[i] & 0x8000)) && /* not the default version */
 	       at >= d->lo && at < d->hi && s->st_size <= d->hi - at;
 }

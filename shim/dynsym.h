@@ -18,9 +18,12 @@ struct dynsyms {
 	const uint32_t *hash;       /* of GNU's kind */
 };
 
+/* eachobject is libc's own dl_iterate_phdr, whoever interposes that. */
+typedef int objectfn(struct dl_phdr_info *, size_t, void *);
+int eachobject(objectfn *, void *arg);
 /* dynsyms finds the loaded library whose file name begins with `name`. False if there is none, or it has no such tables. */
 bool dynsyms(struct dynsyms *, const char *name);
-/* dynsymsof fills in those of the object that dl_iterate_phdr tells of. False: it has no such tables. */
+/* dynsymsof fills in those of the object that eachobject tells of. False: it has no such tables. */
 bool dynsymsof(struct dynsyms *, const struct dl_phdr_info *);
 /* dynfunc returns the function's symbol, in its default version; NULL if there is none, or it is not in the code. */
 const ElfW(Sym) *dynfunc(const struct dynsyms *, const char *name);

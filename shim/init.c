@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/single_threaded.h>
 
+#include "dynsym.h"
 #include "fd.h"
 #include "patch.h"
 #include "sync.h"
@@ -164,7 +165,7 @@ madebygo(void)
 {
 	bool found = false;
 
-	dl_iterate_phdr(gonote, &found);
+	eachobject(gonote, &found);
 	return found;
 }
 
