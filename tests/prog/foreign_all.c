@@ -28,7 +28,7 @@ static struct session {
 	int turn, n;
 } s;
 static pthread_key_t key;
-static atomic_int destroyed, onces;
+static atomic_int given, destroyed, onces;
 static __thread int mine;
 
 static void
@@ -94,16 +94,29 @@ prepare(void)
 		OK(unlock);                   \
 	}
 
+/* Gives the thread a value to destroy; libc may use one of its threads again, which then has one. */
+static void
+givevalue(void)
+{
+	int *v = pthread_getspecific(key);
+
+	if(v == NULL) {
+		v = malloc(sizeof *v);
+		OK(pthread_setspecific(key, v));
+		*v = 42;
+		given++;
+	}
+	EQ(*v, 42);
+}
+
 /* me: 0 or 1. */
 static void
 meet(int me)
 {
-	int *v = malloc(sizeof *v);
 	struct timespec ts;
 	void *r;
 
-	*v = 42;
-	OK(pthread_setspecific(key, v));
+	givevalue();
 	CHECK(pthread_equal(pthread_self(), pthread_self()));
 	pthread_barrier_wait(&s.b);
 	OK(pthread_once(&s.once, once));
@@ -448,7 +461,8 @@ names(void)
 				CHECK(q[i].ar_result != NULL);
 				freeaddrinfo(q[i].ar_result);
 			}
-			EQ(gai_cancel(&q[i]), EAI_ALLDONE);
+			int e = gai_cancel(&q[i]);
+			CHECK(e == EAI_ALLDONE || e == EAI_NOTCANCELED); /* its thread may not be quite through with it */
 		}
 	}
 	puts("names ok");
@@ -491,9 +505,9 @@ main(void)
 	over = 1;
 	for(int i = 0; i < 4; i++)
 		join(t[i]);
-	/* 18 of libc's threads have ended, or are about to, with a value to destroy; and the one of ours */
-	for(int i = 0; i < 5000 && destroyed < 2 * 9 + 1; i++)
+	/* libc keeps one or another of its threads for later, and main goes on; the others have ended, or are about to */
+	for(int i = 0; i < 5000 && destroyed < given / 2; i++)
 		usleep(1000);
-	printf("destroyed %d\n", (int)destroyed);
+	CHECK(destroyed >= given / 2 && destroyed < given);
 	return 0;
 }

@@ -32,10 +32,14 @@ shutboth(struct cell *c)
 		mxfeed(c);
 }
 
+/*
+ * A full TCP socket is left out: its other end, shut down, throws away what it has and resets the connection if more comes; but
+ * whether more comes, or both ends wait for ever, depends on what was on its way.
+ */
 static void
 shutpeer(struct cell *c)
 {
-	if(!connected(c) || shutdown(c->e.peer, SHUT_RDWR) != 0)
+	if(!connected(c) || c->kind->make == fulltcp || shutdown(c->e.peer, SHUT_RDWR) != 0)
 		mxfeed(c);
 }
 
