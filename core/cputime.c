@@ -8,8 +8,9 @@
  * has what its kernel thread had used when the runtime started.
  *
  * m.cpug, m.cpustamp: whom the M runs, and its clock when that began; only the M writes, and m.cpuseq counts its changes, so that
- * it is odd during one. Who reads the time of a G that runs adds what its M's clock shows beyond the stamp, and tries again if
- * that has changed. The G may be charged by its last M while it runs on another one already: the sum is atomic.
+ * it is odd during one. An M may still have to charge a G that has gone on and runs on another one. So who reads the time of a G adds
+ * what the clocks of all Ms that name it show beyond their stamps, and tries again if one of them changes meanwhile or the sum has been
+ * charged: then what was seen before is never lost, and the time does not go backwards.
  */
 #include <time.h>
 
@@ -40,30 +41,33 @@ charge(struct g *gp, int64_t ns)
 void
 cpuswitch(struct m *mp, struct g *gp)
 {
-	int64_t now = threadclock(0);
 	struct g *was = mp->cpug;
+	int64_t now;
 
 	store_relaxed(&mp->cpuseq, mp->cpuseq + 1);
-	fence_seqcst(); /* pairs with the one in running */
+	fence_seqcst(); /* pairs with the one in uncharged */
+	now = threadclock(0); /* within: nobody may have seen a later time that is not charged */
 	if(was != NULL && was->goid == mp->cpugoid)
 		charge(was, now - mp->cpustamp);
 	store_relaxed(&mp->cpug, gp);
 	store_relaxed(&mp->cpustamp, now);
-	mp->cpugoid = gp ? gp->goid : 0;
+	store_relaxed(&mp->cpugoid, gp ? gp->goid : 0);
 	store_release(&mp->cpuseq, mp->cpuseq + 1);
 }
 
-/* The time of gp, which mp runs or has run; false if that has changed. */
+/* Adds to *t what mp has not charged gp yet; false if that has changed meanwhile. */
 static bool
-running(struct m *mp, struct g *gp, int64_t *t)
+uncharged(struct m *mp, struct g *gp, int64_t *t)
 {
 	uint32_t seq = load_acquire(&mp->cpuseq);
-	struct sigdata *d = load_acquire(&gp->sigdata);
+	int64_t ns = 0;
 
-	if((seq & 1) || load_relaxed(&mp->cpug) != gp)
+	if(seq & 1)
 		return false;
-	*t = (d ? load_relaxed(&d->cputime) : 0) + threadclock(mp->tid) - load_relaxed(&mp->cpustamp);
+	if(load_relaxed(&mp->cpug) == gp && load_relaxed(&mp->cpugoid) == gp->goid)
+		ns = threadclock(mp->tid) - load_relaxed(&mp->cpustamp);
 	fence_seqcst(); /* pairs with the one in cpuswitch */
+	*t += ns;
 	return load_relaxed(&mp->cpuseq) == seq;
 }
 
@@ -84,24 +88,29 @@ count(void)
 		cpuswitch(gp->m, gp);
 }
 
+static int64_t
+charged(struct g *gp)
+{
+	struct sigdata *d = load_acquire(&gp->sigdata);
+
+	return d ? load_acquire(&d->cputime) : 0;
+}
+
 int64_t
 cputime(struct g *gp)
 {
-	struct sigdata *d;
 	struct m *mp;
-	int64_t t;
+	int64_t sum, t;
 
 	count();
-again:
-	/* another M, which has run it before, may not have charged it yet */
-	if((mp = load_acquire(&gp->m)) != NULL && load_relaxed(&mp->cpug) == gp && running(mp, gp, &t))
-		return t;
-	for(mp = load_acquire(&allm); mp != NULL; mp = mp->alllink)
-		if(load_relaxed(&mp->cpug) == gp){
-			if(running(mp, gp, &t))
-				return t;
-			goto again;
-		}
-	d = load_acquire(&gp->sigdata);
-	return d ? load_relaxed(&d->cputime) : 0;
+	for(;;){
+		t = sum = charged(gp);
+		mp = load_acquire(&allm);
+		while(mp != NULL && (load_relaxed(&mp->cpug) != gp || uncharged(mp, gp, &t)))
+			mp = mp->alllink;
+		fence_seqcst();
+		if(mp == NULL && charged(gp) == sum)
+			return t;
+		rawsyscall(SYS_sched_yield); /* mp may be off its CPU in the middle of its change */
+	}
 }
