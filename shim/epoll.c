@@ -80,7 +80,6 @@ epms(struct epcall *c, int ms)
 	return iokernel(c->gp, libc.epoll_wait(c->ep, c->ev, c->n, ms));
 }
 
-/* ms: the program's time-out if it came in milliseconds; c->timeout is the same. */
 /*
  * Is it better to wait in the kernel than to park? With one P only if nobody waits for it, nor will have to: no other wait for
  * descriptors has to be looked after, or a kernel thread is at it already.
@@ -92,6 +91,7 @@ inkernel(struct g *gp)
 	       (handoffquiet(gp) && (!netpollanywaiters() || load_relaxed(&sched.lastpoll) == 0));
 }
 
+/* ms: the program's time-out if it came in milliseconds; c->timeout is the same. */
 static long
 epcall(struct epcall *c, int ms)
 {
