@@ -25,20 +25,8 @@
 
 struct sched sched;
 
-enum { FAIRTICK = 61, STEALTRIES = 4 };
+enum { FAIRTICK = 61 };
 static const int64_t SHORTDELAY = 10 * MSEC;
-
-static uint32_t
-fastrand(struct m *mp)
-{
-	uint64_t x = mp->fastrand;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	mp->fastrand = x;
-	return (uint32_t)(x >> 32);
-}
 
 /*
  * With many Gs each switch finds the next one's stack and TCB out of the cache: ask for them
@@ -232,79 +220,6 @@ pollonce(void)
 	gp->status = Grunnable;
 	injectglist(&l);
 	return gp;
-}
-
-static uint32_t
-gcd(uint32_t a, uint32_t b)
-{
-	while(b != 0){
-		uint32_t t = a % b;
-
-		a = b;
-		b = t;
-	}
-	return a;
-}
-
-/* Looks at every other P in a random order, four times; the last time also at timers and runnext. */
-static struct g *
-stealwork(struct m *mp, struct p *pp, int64_t *now, int64_t *polluntil, bool *again)
-{
-	uint32_t n = (uint32_t)gomaxprocs, r = fastrand(mp), step;
-	struct g *gp;
-	bool inherit;
-
-	for(step = r % n + 1; gcd(step, n) != 1; step = step % n + 1)
-		;
-	for(int pass = 0; pass < STEALTRIES; pass++){
-		uint32_t at = r % n;
-
-		for(uint32_t i = 0; i < n; i++, at = (at + step) % n){
-			struct p *v = allp[at];
-
-			if(v == pp)
-				continue;
-			if(pass == STEALTRIES - 1 && load_relaxed(&v->timer0when) != 0){
-				bool ran = false;
-				int64_t w;
-
-				if(*now == 0)
-					*now = nanotime();
-				w = checktimers(v, *now, &ran);
-				if(w != 0 && (*polluntil == 0 || w < *polluntil))
-					*polluntil = w;
-				if(ran){
-					/* what fired went to our own queue */
-					if((gp = runqget(pp, &inherit)) != NULL)
-						return gp;
-					*again = true;
-				}
-			}
-			/* also when no M has it: it may be on its way to one that the kernel lets wait, with Gs that we see in recheckrunqs */
-			if((gp = runqsteal(pp, v, pass == STEALTRIES - 1)) != NULL)
-				return gp;
-		}
-	}
-	return NULL;
-}
-
-/* After giving up spinning: is there work anywhere, and an idle P to run it on? */
-static struct p *
-recheckrunqs(void)
-{
-	struct p *pp;
-
-	for(int i = 0; i < gomaxprocs; i++){
-		if(runqempty(allp[i]))
-			continue;
-		lock(&sched.lock);
-		pp = pidleget();
-		if(pp == NULL)
-			store_relaxed(&sched.needspinning, 1);
-		unlock(&sched.lock);
-		return pp;
-	}
-	return NULL;
 }
 
 static int64_t

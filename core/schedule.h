@@ -11,6 +11,14 @@ void wakep(void);
 /* injectglist is ready() for a list of claimed Gs, in order. Any thread. */
 void injectglist(struct glist *);
 
+/* ---- steal.c ---- */
+/*
+ * stealwork looks at every other P in a random order, four times; the last time also at timers and runnext. NULL: nothing; *again says
+ * that timers have fired. *polluntil becomes the time of an earlier timer.
+ */
+struct g *stealwork(struct m *, struct p *, int64_t *now, int64_t *polluntil, bool *again);
+struct p *recheckrunqs(void); /* after giving up spinning: is there work anywhere, and an idle P to run it on? */
+
 /* ---- runq.c ---- */
 void runqput(struct p *, struct g *, bool next);
 struct g *runqget(struct p *, bool *inherit);
