@@ -84,6 +84,7 @@ struct polldesc {
 	uint32_t use;        /* which use of the number, counted by pollreset; lock */
 	int32_t err;         /* with PD_ERR: an error that the kernel gave while part was done already; atomic */
 	uint16_t closing;    /* close()s under way in this use; lock */
+	uint8_t unparked;    /* waits in the kernel since a G has parked: shim/epoll.c. A hint, atomic */
 } cachealigned;
 
 /* A wait on one descriptor, on the stack of the G. */
@@ -175,6 +176,9 @@ void pollkick(struct polldesc *pd);
 uint32_t pollclosing(struct polldesc *pd);
 void pollclosed(struct polldesc *pd, uint32_t use);
 bool pollunused(struct polldesc *pd); /* nothing is known of the number */
+/* pollunregister ends pd's registration, if nobody waits for it: each event would interrupt the poller for nothing. The next
+ * G that parks makes another. Runtime mode. */
+void pollunregister(struct polldesc *pd);
 /* pollrange calls fn for each entry in use with lo <= fd <= hi, in order. */
 void pollrange(unsigned lo, unsigned hi, void (*fn)(struct polldesc *, void *), void *arg);
 

@@ -322,6 +322,18 @@ pollclosed(struct polldesc *pd, uint32_t use)
 	unlock(&pd->lock);
 }
 
+/* Who is between an attempt and its wait registers anew, after the attempt, as the first one ever does. */
+void
+pollunregister(struct polldesc *pd)
+{
+	lock(&pd->lock);
+	if(pd->regepoch == netpollepoch() && !waitedfor(pd)){
+		netpolldel(pd);
+		pd->regepoch = 0;
+	}
+	unlock(&pd->lock);
+}
+
 bool
 pollunused(struct polldesc *pd)
 {

@@ -19,6 +19,7 @@
 #include "fd.h"
 
 static const int64_t LOOPSLICE = 3 * MSEC / 2;
+enum { UNPARKED = 16 };
 
 struct epcall {
 	struct g *gp;
@@ -91,6 +92,21 @@ inkernel(struct g *gp)
 	       (handoffquiet(gp) && (!netpollanywaiters() || load_relaxed(&sched.lastpoll) == 0));
 }
 
+/*
+ * The descriptor of a loop that has parked is registered with the runtime's instance, and while the loop waits in the kernel each
+ * of its events would interrupt the poller, too. Loops that go back and forth keep the registration, which costs two calls to renew.
+ */
+static void
+leaveregistered(struct polldesc *pd)
+{
+	uint8_t n = load_relaxed(&pd->unparked);
+
+	if(n < UNPARKED)
+		store_relaxed(&pd->unparked, n + 1);
+	else
+		pollunregister(pd);
+}
+
 /* ms: the program's time-out if it came in milliseconds; c->timeout is the same. */
 static long
 epcall(struct epcall *c, int ms)
@@ -101,14 +117,18 @@ epcall(struct epcall *c, int ms)
 	long r;
 
 	if(counted || alone() || c->n <= 0 || pd == NULL){
+		if(pd != NULL && unlikely(load_relaxed(&pd->regepoch) != 0))
+			leaveregistered(pd);
 		/* with nobody to hand the P to, giving it up and taking it again costs less than a look */
 		r = handoffquiet(c->gp) ? 0 : rawsyscall(SYS_epoll_wait, c->ep, c->ev, c->n, 0);
 		if(r == 0)
 			r = ms >= -1 ? epms(c, ms) : iokernel(c->gp, epkernel(c, deadline));
 		if(counted)
 			kernelwaitend();
-	}else
+	}else{
+		store_relaxed(&pd->unparked, 0);
 		r = eppark(c, &pd, deadline);
+	}
 	if(pd != NULL)
 		pollpass(pd, POLLMODE_R);
 	polldrop(c->gp);
