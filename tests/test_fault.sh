@@ -56,7 +56,8 @@ fault net_echo epoll_wait EINTR 1+2
 # Memory, barriers, threads' properties.
 fault churn madvise ENOMEM 1+2
 fault churn mprotect ENOMEM 5+2
-fault stress_timer membarrier ENOMEM 2+2
+# the first registers; those after it are sysmon's, who takes the hogs' Ps
+fault hog membarrier ENOMEM 2+2
 fault stress_timer membarrier EPERM 1+
 fault stress_timer prctl EPERM 1+
 fault cond_storm futex EINTR 2+2
