@@ -30,7 +30,7 @@
 #include "runtime.h"
 #include "sig.h"
 
-enum { MSTACK = 128 << 10, MAKERSTACK = 64 << 10 };
+enum { MAKERSTACK = 64 << 10 };
 
 static struct m *newms; /* atomic; to be made, by schedlink */
 static uint32_t asked;  /* atomic; requests */
@@ -72,8 +72,11 @@ failed(struct m *mp, int e)
 static void
 make(struct m *mp)
 {
-	int e = host->newthread(mentry, mp, MSTACK);
+	void *stack = mstackget(mp);
+	int e = host->newthread(mentry, mp, stack, MSTACK);
 
+	if(e == EINVAL && stack != NULL)
+		e = host->newthread(mentry, mp, NULL, MSTACK); /* TLS does not fit */
 	if(e != 0)
 		failed(mp, e);
 }
@@ -99,10 +102,11 @@ newmhere(struct m *mp)
 	uint64_t old, most = ~SIGNEVER;
 	int e;
 
+	gsignalalloc(mp);
 	/* no handler of the program's may find the M's TCB in force; libc's own signals know it */
 	rawsyscall(SYS_rt_sigprocmask, SIG_SETMASK, &most, &old, 8);
 	setfsbase(gp->m->fsbase);
-	e = host->newthread(mentry, mp, MSTACK);
+	e = host->newthread(mentry, mp, NULL, MSTACK);
 	setfsbase(gp->fsbase);
 	sigsetkernelmask(old);
 	return e;
@@ -156,7 +160,7 @@ newmstart(void)
 	int e;
 
 	setfsbase(gp->m->fsbase);
-	e = host->newthread(maker, NULL, MAKERSTACK);
+	e = host->newthread(maker, NULL, NULL, MAKERSTACK);
 	setfsbase(gp->fsbase);
 	makerup = e == 0;
 }

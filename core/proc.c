@@ -400,6 +400,7 @@ rtinit(const struct hostops *ops)
 	stressinit();
 	lightslow = nomembarrier || stressing & STRESS_DELAY;
 	procinit(n);
+	mstackstart();
 	gfreeinit(n);
 	semainit();
 	if((mp = initm0()) == NULL || (gp = galloc()) == NULL)

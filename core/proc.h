@@ -28,8 +28,9 @@ void *persistentalloc(size_t size, size_t align);
 /* ---- the start; what core needs from libc, given by shim ---- */
 
 struct hostops {
-	/* a detached kernel thread with all signals blocked; 0 or a positive errno. Never called on a G's TCB. */
-	int (*newthread)(void *(*fn)(void *), void *arg, size_t stacksize);
+	/* a detached kernel thread with all signals blocked, on that stack, for good, or on one of libc's own (NULL); 0 or a positive
+	 * errno, EINVAL: libc's TCB and TLS do not fit. Never called on a G's TCB. */
+	int (*newthread)(void *(*fn)(void *), void *arg, void *stack, size_t stacksize);
 	/* a TCB and TLS for M0, whose native one stays with the main G; returns its FS base or 0 */
 	uintptr_t (*m0tcb)(void);
 	/* libc's own, which makes no system call as a rule; NULL: the system call is made */

@@ -40,15 +40,11 @@
  * mask, SIGPIPE would be pending for a thread, and calls would have to be interrupted by a second signal.
  */
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 
 #include "sig.h"
 
-enum {
-	GSIGNALMIN = 32 << 10,
-	PAGE = 4096,
-};
+enum { PAGE = 4096 };
 
 int32_t sigpid;
 uint32_t sigstaken[NSIGS + 1];
@@ -398,17 +394,14 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 /* ---- threads ---- */
 
 /* The signal stack, which a structure used again still has. Without memory for one, handlers start on the thread's own. */
-static void
+void
 gsignalalloc(struct m *mp)
 {
-	size_t size = getauxval(AT_MINSIGSTKSZ) + (16 << 10);
+	size_t size = sigstacksize();
 	long p;
 
 	if(mp->gsignal != 0)
 		return;
-	if(size < GSIGNALMIN)
-		size = GSIGNALMIN;
-	size = (size + PAGE - 1) & ~(size_t)(PAGE - 1);
 	p = rawsyscall(SYS_mmap, 0, size + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if(p < 0 && p > -4096)
 		return;

@@ -6,6 +6,7 @@
 #include <signal.h>
 
 void siginit(void);
+void gsignalalloc(struct m *);   /* an M's signal stack, before its thread is made or on it */
 void minitsignals(struct m *);   /* signal stack; on the new M, whose signals are all blocked */
 void munitsignals(struct m *);   /* the reverse; all signals stay blocked but libc's 33 */
 bool sigdispatch(struct m *);    /* finds a G for each signal that waits for one; true if there was any. On g0, sysmon or in runtime mode */

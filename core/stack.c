@@ -167,7 +167,7 @@ rawmmap(size_t size, int prot, int flags)
 	return rawsyscall(SYS_mmap, 0, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 }
 
-static bool
+bool
 aslimited(void)
 {
 	struct rlimit rl;

@@ -13,6 +13,7 @@ void stackfree(struct g *gp);                    /* of a dead G after tlsfree */
  * loaded since the stack was made. Then it can be. */
 bool stackexec(struct g *gp, uintptr_t pc);
 void stacktrim(struct g *gp);                    /* at the end of gp, on it */
+bool aslimited(void);                            /* is there a limit on the process's address space? */
 void stackscavenge(int64_t now);                 /* sysmon, about once a second */
 void stackfork(void);
 bool stackspare(void);                           /* would stackscavenge find something, now or soon? */

@@ -371,7 +371,7 @@ sysmonstart(void)
 	int e;
 
 	setfsbase(gp->m->fsbase);
-	e = host->newthread(sysmon, NULL, 64 << 10);
+	e = host->newthread(sysmon, NULL, NULL, 64 << 10);
 	setfsbase(gp->fsbase);
 	if(e != 0)
 		rtlog("cannot make the monitor thread (error %d): Gs are not preempted and unknown blocking calls hold "

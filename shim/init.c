@@ -77,7 +77,7 @@ makethread(const pthread_attr_t *attr, pthread_t *thp, void *(*fn)(void *), void
 }
 
 static int
-newthread(void *(*fn)(void *), void *arg, size_t stacksize)
+newthread(void *(*fn)(void *), void *arg, void *stack, size_t stacksize)
 {
 	pthread_attr_t attr;
 	pthread_t th;
@@ -85,7 +85,10 @@ newthread(void *(*fn)(void *), void *arg, size_t stacksize)
 
 	if((e = pthread_attr_init(&attr)) != 0)
 		return e;
-	pthread_attr_setstacksize(&attr, stacksize);
+	if(stack != NULL)
+		pthread_attr_setstack(&attr, stack, stacksize);
+	else
+		pthread_attr_setstacksize(&attr, stacksize);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	e = makethread(&attr, &th, fn, arg);
 	pthread_attr_destroy(&attr);

@@ -493,7 +493,7 @@ START_TEST(test_foreign_threads)
 		spawn(bumper, NULL);
 	spawn(answer, NULL);
 	yield();
-	ck_assert_int_eq(newthread(foreign, NULL, 256 << 10), 0);
+	ck_assert_int_eq(newthread(foreign, NULL, NULL, 256 << 10), 0);
 	waitall();
 	ck_assert_uint_eq(plain, bumps + 100000);
 }

@@ -18,7 +18,7 @@
 /* ---- what shim gives the runtime ---- */
 
 static int
-newthread(void *(*fn)(void *), void *arg, size_t stacksize)
+newthread(void *(*fn)(void *), void *arg, void *stack, size_t stacksize)
 {
 	pthread_attr_t a;
 	pthread_t t;
@@ -26,7 +26,10 @@ newthread(void *(*fn)(void *), void *arg, size_t stacksize)
 	int e;
 
 	pthread_attr_init(&a);
-	pthread_attr_setstacksize(&a, stacksize);
+	if(stack != NULL)
+		pthread_attr_setstack(&a, stack, stacksize);
+	else
+		pthread_attr_setstacksize(&a, stacksize);
 	pthread_attr_setdetachstate(&a, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);

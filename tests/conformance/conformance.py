@@ -173,4 +173,9 @@ def main():
 
 
 if __name__ == '__main__':
-    inside(*sys.argv[2:]) if sys.argv[1:2] == ['--inside'] else main()
+    if sys.argv[1:2] == ['--inside']:
+        inside(*sys.argv[2:])
+    elif sys.argv[1:]:
+        sys.exit(__doc__.strip())  # it takes no arguments
+    else:
+        main()
