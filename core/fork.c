@@ -60,7 +60,7 @@ rtfork(void)
 	sigfork(gp);
 	netpollfork();
 	semafork();
-	syscallfork();
+	blockqfork();
 	mfork();
 	stackfork();
 	tlsfork();

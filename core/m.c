@@ -158,7 +158,7 @@ mleave(struct m *mp)
 	void *ctx[nelem(mp->exitctx)];
 
 	memcpy(ctx, mp->exitctx, sizeof ctx);
-	blockmgone();
+	blockable(mp, false);
 	mp->dirty = false;
 	tls_m = NULL; /* for the handler of signal 33, which may still run here */
 	lock(&sched.lock);
@@ -183,7 +183,7 @@ mstart(struct m *mp)
 		}
 		gogo(execute(mp, mp->lockedg, false));
 	}
-	blockspare(false);
+	blockspare(mp);
 	if(!firstp(mp))
 		stopm(mp);
 	gogo(schedule(mp));

@@ -47,9 +47,6 @@ void exitsyscall(struct g *gp);
 void entersyscallblock(struct g *gp);
 void exitsyscallblock(struct g *gp);
 void abandonsyscall(struct g *gp);
-void blockspare(bool refused); /* another M is up, or the kernel has refused one: the queue of calls that block may go on */
-void blockmgone(void);         /* an M ends */
-void syscallfork(void);
 bool handoffquiet(struct g *gp); /* entersyscallblock would leave the P idle, without waking anybody */
 
 #endif

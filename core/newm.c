@@ -18,14 +18,14 @@
  * Can the maker wait for a lock of malloc's for good? Its holder would have to be a G that waits for an M, while all Ms block
  * in calls that end by nothing but what that G does. libc's own locks are not held so: a G is not preempted within libc
  * (preempt.c), and if its P is taken in malloc it goes on without (lll.c). The lock of another malloc can be, as its holder may
- * be preempted, or park with it. But the last M does not block (syscall.c, mayblock): there is one
+ * be preempted, or park with it. But the last able M does not block (blockq.c): there is one
  * that runs what waits, the holder included. What is left are calls that nobody knew would block: these take Ms that are not counted.
  *
  * A kernel thread inherits affinity, priority, capabilities, seccomp filters and more from the one that makes it. The
  * maker is as the process was when it made its first thread, whatever Ms have become since (kthread.c).
  *
  * When the kernel refuses another thread, the work waits on: it runs as soon as any M comes back from what it
- * does. entersyscallblock keeps a reserve so that this is not for ever (syscall.c).
+ * does. entersyscallblock keeps a reserve so that this is not for ever (blockq.c).
  */
 #include "runtime.h"
 #include "sig.h"
@@ -61,12 +61,12 @@ failed(struct m *mp, int e)
 		      "Raise RLIMIT_NPROC (ulimit -u) or the cgroup's pids.max.", e, sched.mcount - 1);
 	mp->spinning = false;
 	ownfailed(mp);
+	blockrefused(mp);
 	lock(&sched.lock);
 	mdrop(mp);
 	unlock(&sched.lock);
 	if(spinning)
 		add_fetch(&sched.nmspinning, -1);
-	blockspare(true);
 }
 
 static void

@@ -112,6 +112,8 @@ lockosthread(struct g *gp)
 	unlock(&ownlock);
 	if(moves)
 		gopreempt();
+	else
+		blockable(mp, false);
 }
 
 /* Unlocks, unless somebody has changed the kernel thread meanwhile. */
@@ -128,6 +130,8 @@ unlockosthread(struct g *gp)
 	if(mp->dirty)
 		marry(gp, mp);
 	unlock(&ownlock);
+	if(gp->lockedm == NULL)
+		blockable(mp, true);
 }
 
 void
@@ -170,16 +174,20 @@ void
 ownexit(struct g *gp, struct m *mp, uint64_t goid)
 {
 	struct m *reserved;
+	bool frees = false;
 
 	lock(&ownlock);
 	if(gp->lockedm != NULL){
 		mp->lockedg = NULL;
 		gp->lockedm = NULL;
 		gp->nlocked = 0;
+		frees = !mp->dirty;
 	}
 	if((reserved = reservation(gp, goid)) != NULL && reserved->wishes == 0)
 		cancel(reserved);
 	unlock(&ownlock);
+	if(frees)
+		blockable(mp, true);
 }
 
 /* ---- the reserved M ---- */

@@ -224,7 +224,7 @@ cancelg(struct g *gp)
 	if((w & WSTATE) == Wparked){
 		if(!load_relaxed(&gp->nointr))
 			wake(gp, w >> WSEQSHIFT, WAKE_SIGNAL);
-	}else if((asyncbit(gp) || load_relaxed(&gp->insyscall) == 2) && (mp = load_acquire(&gp->m)) != NULL)
+	}else if((asyncbit(gp) || load_relaxed(&gp->insyscall) >= INBLOCK) && (mp = load_acquire(&gp->m)) != NULL)
 		preemptm(mp); /* else it is in no cancellation point, and a kick might interrupt a call for nothing */
 }
 

@@ -373,6 +373,7 @@ initm0(void)
 	mp->fsbase = tcb;
 	mp->id = 0; /* also in a fork's child, where it is not the first one ever: see mretire */
 	mp->tid = (int32_t)rawsyscall(SYS_gettid);
+	mp->able = true;
 	tlspoke(&tls_m, tcb, mp);
 	tlspoke(&tls_g, tcb, NULL);
 	return mp;
@@ -393,7 +394,7 @@ rtinit(const struct hostops *ops)
 	n = osinit();
 	sched.maxmcount = 10000;
 	sched.maxblocked = sched.maxmcount - n - 32;
-	sched.mmade = 1;
+	sched.mable = 1; /* M0 */
 	sched.lastpoll = nanotime();
 	if(rawsyscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0)
 		nomembarrier = true;

@@ -109,6 +109,9 @@ enum { /* bits of g.attn, looked at by rtexit(); set by attnset() by who then lo
 	ATTN_IDLE = ATTN_PREEMPT | ATTN_LOCK | ATTN_SLOW | ATTN_OWN | ATTN_NOTED, /* those that end no wait */
 };
 
+/* INBLOCK: entersyscallblock. INBLOCKOWN: that of a G that had an M of its own then. */
+enum { INNONE = 0, INCALL = 1, INBLOCK = 2, INBLOCKOWN = 3 };
+
 enum { RETAKE_NO = 0, RETAKE_ASKED = 1, RETAKE_TAKEN = 2, RETAKE_SLEEP = 3 };
 
 struct stack {
@@ -126,7 +129,7 @@ struct g {
 	uint32_t retake;     /* RETAKE_*; atomic, sysmon.c */
 	uint8_t status;      /* enum gstatus; written by whoever owns the G at that moment */
 	uint8_t waitreason;
-	uint8_t insyscall;   /* in a blocking call, 2: entersyscallblock; only the G writes */
+	uint8_t insyscall;   /* IN*: in a call that may block; only the G writes */
 	uint8_t flags;       /* GF_*; fixed at creation */
 	uint64_t wakeword;   /* atomic; see above */
 	struct g *schedlink; /* next on a run queue, free list or glist; owned by the list */
@@ -207,6 +210,7 @@ struct m {
 	bool wished;
 	bool dirty;        /* the program has changed its kernel thread: it is that G's alone and ends with it */
 	bool spinning;
+	bool able;         /* runs any G and is counted so: blockq.c */
 	bool insetxid;     /* in libc's setuid or its handler of signal 33, with another descriptor in force; only the M */
 	struct note park;
 	struct m *schedlink; /* idle list; sched.lock */
@@ -297,11 +301,13 @@ struct sched {
 	uint64_t goidgen;               /* atomic */
 	int32_t ngs, ngs1;              /* Gs that have not ended, in two parts: atomic, and counted by the only P */
 	struct mutex blocklock;
-	int32_t nblocked;               /* Ms in entersyscallblock; blocklock */
+	int32_t nblocked;               /* calls in entersyscallblock, blockq.c; blocklock */
+	int32_t nownblocked;            /* those of Gs that have an M of their own; blocklock */
 	int32_t maxblocked;             /* blocklock */
-	int32_t nblockq;                /* Gs that queue for that; blocklock */
-	int32_t mmade;                  /* Ms whose thread has been made; blocklock */
-	bool sparing, refused;          /* another M has been asked for, the kernel has refused the last; blocklock */
+	int32_t nblockq;                /* Gs that queue for that; blocklock, atomic reads */
+	int32_t mable;                  /* Ms that run any G; blocklock */
+	struct m *sparing;              /* has been asked for, for the first in that queue; blocklock */
+	bool refused;                   /* the last thread asked for has been refused by the kernel; blocklock */
 	int32_t nforeign;               /* pseudo-Gs of foreign threads; atomic */
 	uint32_t sigwake;               /* atomic: SIGWAKE_*, what handlers have queued for findrunnable */
 };

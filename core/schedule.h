@@ -66,6 +66,16 @@ midles(struct m *mp)
 		cpuswitch(mp, NULL);
 }
 
+/* ---- blockq.c ---- */
+/* Permission to keep a kernel thread in a blocking call. Runtime mode; it may park. Who has it gives it back, own: as INBLOCKOWN. */
+void blockacquire(struct g *);
+void blockrelease(bool own);
+void blockable(struct m *, bool able); /* m.able changes: from now on mp runs any G, or not. Of the M itself or the G on it */
+void blockspare(struct m *);           /* mp is up, able */
+void blockrefused(struct m *);         /* the kernel has refused mp its thread */
+void blockretry(int64_t now);          /* sysmon's */
+void blockqfork(void);
+
 /* ---- sysmon.c ---- */
 void sysmonstart(void);
 void sysmonwake(void);

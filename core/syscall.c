@@ -14,13 +14,7 @@
  *       | entersyscallblock:       v                   |   idle P: take it
  *       '----- P handed off ---> user mode, no P ------'   none: global queue, stopm
  *
- * Kernel threads are bounded. Only maxblocked Gs may be in entersyscallblock; others
- * queue (FIFO) before their call. The reserve above maxblocked is for Ms that run
- * Ps and for calls that turn out to block only once made.
- *
- * The bound may be the kernel's, and lower, which shows when it refuses a thread. By then it must not be the last M that blocks:
- * so a G blocks only if there is another M, in existence, that does not. Else it queues, too, and one is asked
- * for (spare); its start, or the refusal, lets the queue go on (blockspare).
+ * Kernel threads are bounded: entersyscallblock may have to queue for one to block (blockq.c).
  */
 #include "runtime.h"
 
@@ -122,7 +116,7 @@ entersyscallslow(struct g *gp)
 		rtenter(gp);
 		if(load_relaxed(&gp->m->signalpending))
 			kickwait(gp->m);
-		if(gp->insyscall == 2 || stresschance(STRESS_SLOW, 2))
+		if(gp->insyscall >= INBLOCK || stresschance(STRESS_SLOW, 2))
 			giveup(gp);
 		leaveruntime(gp);
 	}while(load_relaxed(&gp->attn) & ATTN_SIGNAL);
@@ -133,7 +127,7 @@ void
 entersyscall(struct g *gp)
 {
 	store_relaxed(&gp->syscalltick, gp->syscalltick + 1);
-	store_relaxed(&gp->insyscall, 1);
+	store_relaxed(&gp->insyscall, INCALL);
 	compiler_barrier(); /* see preemptask */
 	if(unlikely(load_relaxed(&gp->m->signalpending)))
 		kickwait(gp->m);
@@ -150,125 +144,10 @@ void
 exitsyscall(struct g *gp)
 {
 	rtenter(gp);
-	store_relaxed(&gp->insyscall, 0);
+	store_relaxed(&gp->insyscall, INNONE);
 }
 
 /* ---- calls known to block ---- */
-
-struct blockwait {
-	struct g *gp;
-	uint64_t seq;
-	struct blockwait *next;
-};
-static struct blockwait *blockhead, **blocktail = &blockhead; /* sched.blocklock */
-
-/* May one more G block? Where the kernel refuses a second thread, one may all the same. sched.blocklock. */
-static bool
-mayblock(void)
-{
-	return sched.nblocked < sched.maxblocked &&
-	       (sched.nblocked + 1 < sched.mmade || (sched.refused && sched.nblocked == 0));
-}
-
-/* Asks for another M if the first in the queue waits for that; one at a time. sched.blocklock. */
-static struct m *
-spare(void)
-{
-	struct m *mp = NULL;
-
-	if(blockhead == NULL || sched.sparing || sched.nblocked >= sched.maxblocked || mayblock())
-		return NULL;
-	lock(&sched.lock);
-	mp = mnew();
-	unlock(&sched.lock);
-	sched.sparing = mp != NULL;
-	return mp;
-}
-
-/* Waits for permission to keep a kernel thread in a blocking call. */
-static void
-blockacquire(struct g *gp)
-{
-	struct blockwait w = {.gp = gp};
-	struct m *fresh;
-
-	lock(&sched.blocklock);
-	if(likely(blockhead == NULL && (mayblock() || ngs() <= 1))){
-		sched.nblocked++;
-		unlock(&sched.blocklock);
-		return;
-	}
-	w.seq = parkprep(gp);
-	*blocktail = &w;
-	blocktail = &w.next;
-	sched.nblockq++;
-	fresh = spare();
-	unlock(&sched.blocklock);
-	if(fresh != NULL)
-		newm(fresh);
-	parknointr(gp, Wblockq, NULL, NOTIME); /* the permission is passed on by blockrelease */
-}
-
-/* Takes the first off the queue. Returns its G, to be made runnable, or NULL if that has not parked yet. sched.blocklock. */
-static struct g *
-blocknext(void)
-{
-	struct blockwait *w = blockhead;
-
-	if((blockhead = w->next) == NULL)
-		blocktail = &blockhead;
-	sched.nblockq--;
-	return claim(w->gp, w->seq, WAKE_READY) == 2 ? w->gp : NULL;
-}
-
-static void
-blockrelease(void)
-{
-	struct g *gp = NULL;
-
-	stressat(ST_blockqueue);
-	lock(&sched.blocklock);
-	if(sched.nblocked <= sched.maxblocked && blockhead != NULL)
-		gp = blocknext();
-	else
-		sched.nblocked--;
-	unlock(&sched.blocklock);
-	if(gp != NULL)
-		ready(gp);
-}
-
-void
-blockspare(bool refused)
-{
-	struct glist l = {0};
-	struct m *fresh;
-	struct g *gp;
-
-	lock(&sched.blocklock);
-	sched.sparing = false;
-	sched.refused = refused;
-	if(!refused)
-		sched.mmade++;
-	while(blockhead != NULL && mayblock()){
-		sched.nblocked++;
-		if((gp = blocknext()) != NULL)
-			glistpush(&l, gp);
-	}
-	fresh = refused ? NULL : spare();
-	unlock(&sched.blocklock);
-	if(l.head != NULL)
-		injectglist(&l);
-	if(fresh != NULL)
-		newm(fresh);
-}
-
-void
-blockmgone(void)
-{
-	lock(&sched.blocklock);
-	sched.mmade--;
-	unlock(&sched.blocklock);
-}
 
 bool
 handoffquiet(struct g *gp)
@@ -283,7 +162,7 @@ entersyscallblock(struct g *gp)
 		sigdeliver(gp); /* now, as its handler may leave for good */
 	blockacquire(gp);
 	store_relaxed(&gp->syscalltick, gp->syscalltick + 1);
-	store_relaxed(&gp->insyscall, 2);
+	store_relaxed(&gp->insyscall, gp->lockedm == NULL ? INBLOCK : INBLOCKOWN);
 	compiler_barrier(); /* see preemptask */
 	if(unlikely(load_relaxed(&gp->m->signalpending)))
 		kickwait(gp->m);
@@ -299,8 +178,10 @@ entersyscallblock(struct g *gp)
 void
 exitsyscallblock(struct g *gp)
 {
+	uint8_t in = gp->insyscall;
+
 	exitsyscall(gp);
-	blockrelease();
+	blockrelease(in == INBLOCKOWN);
 }
 
 /* The G leaves the call without coming back to its end: it is cancelled. User mode before and after. */
@@ -309,19 +190,12 @@ abandonsyscall(struct g *gp)
 {
 	uint8_t in = gp->insyscall;
 
-	if(in == 0)
+	if(in == INNONE)
 		return;
 	exitsyscall(gp);
-	if(in == 2)
-		blockrelease();
+	if(in >= INBLOCK)
+		blockrelease(in == INBLOCKOWN);
 	compiler_barrier();
 	gp->locks--;
 	compiler_barrier();
-}
-
-void
-syscallfork(void)
-{
-	blockhead = NULL;
-	blocktail = &blockhead;
 }

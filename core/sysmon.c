@@ -211,7 +211,7 @@ deepsleep(void)
 {
 	int64_t until = stackspare() ? nanotime() + NSEC : NOTIME;
 
-	if(options.schedtrace > 0)
+	if(options.schedtrace > 0 || load_relaxed(&sched.nblockq) != 0)
 		return false;
 	lock(&sched.lock);
 	if(sched.npidle != gomaxprocs || strandedwork()){
@@ -352,6 +352,7 @@ sysmon(void *arg)
 			sigdispatch(NULL);
 		overduetimers(now);
 		rescue(now);
+		blockretry(now);
 		if(options.schedtrace > 0 && now - lasttrace >= options.schedtrace * MSEC){
 			lasttrace = now;
 			schedtrace();

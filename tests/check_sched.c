@@ -301,6 +301,57 @@ START_TEST(test_block_queue)
 }
 END_TEST
 
+/* Locked for the call only, for good, and not at all. */
+static void *
+lockedreader(void *arg)
+{
+	struct g *gp = getg();
+	int lasts = (int)(uintptr_t)arg % 3;
+
+	rtenter(gp);
+	if(lasts != 0)
+		lockosthread(gp);
+	rtexit(gp);
+	reader(NULL);
+	rtenter(gp);
+	if(lasts == 1)
+		unlockosthread(gp);
+	rtexit(gp);
+	return NULL;
+}
+
+/* The numbers that tell who may block are right whatever came between: each M is able or not, and counted so. */
+START_TEST(test_block_locked)
+{
+	enum { N = 60 };
+	int32_t able = 0;
+
+	start(procsof[_i]);
+	how = 'b';
+	ck_assert_int_eq(pipe(fds), 0);
+	for(int round = 0; round < 10; round++){
+		sched.maxblocked = round % 2 ? 10 : 1000;
+		for(uintptr_t i = 0; i < N; i++)
+			spawn(lockedreader, (void *)i);
+		for(int i = 0; i < 100; i++)
+			yield();
+		ck_assert_int_le(sched.nblocked, sched.maxblocked);
+		for(int i = 0; i < N; i++)
+			writer(NULL);
+		waitall();
+		ck_assert_int_eq(sched.nblocked, 0);
+		ck_assert_int_eq(sched.nownblocked, 0);
+		ck_assert_int_eq(sched.nblockq, 0);
+	}
+	lock(&sched.blocklock);
+	for(struct m *mp = load_acquire(&allm); mp != NULL; mp = mp->alllink)
+		able += mp->able;
+	able -= sched.mable;
+	unlock(&sched.blocklock);
+	ck_assert_int_eq(able, 0);
+}
+END_TEST
+
 /* A computing G loses its P: by hand-off here, as no signal handler is there to preempt it. */
 static uint32_t hogstop;
 
@@ -438,6 +489,7 @@ main(void)
 	tcase_add_loop_test(tc, test_block_known, 0, n);
 	tcase_add_loop_test(tc, test_block_unknown, 0, n);
 	tcase_add_loop_test(tc, test_block_queue, 0, n);
+	tcase_add_loop_test(tc, test_block_locked, 0, n);
 	tcase_add_test(tc, test_hog_is_passed);
 	tcase_add_loop_test(tc, test_locked, 0, n);
 	suite_add_tcase(s, tc);
