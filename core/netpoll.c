@@ -359,12 +359,12 @@ pollpark(struct g *gp, struct polldesc *pd, enum pollmode mode, uint32_t seq, en
 		return r;
 	}
 	if(mode == POLLMODE_R){
-		if(unlikely(slotwaits(&pd->rg) || (pd->more & MORE_R)))
+		if(unlikely(slottaken(gp, &pd->rg, &pd->rpark) || (pd->more & MORE_R)))
 			return parkqueued(gp, pd, mode, why, deadline);
 		pd->rpark = parkprep(gp);
 		store_relaxed(&pd->rg, gp);
 	}else{
-		if(unlikely(slotwaits(&pd->wg) || (pd->more & MORE_W)))
+		if(unlikely(slottaken(gp, &pd->wg, &pd->wpark) || (pd->more & MORE_W)))
 			return parkqueued(gp, pd, mode, why, deadline);
 		pd->wpark = parkprep(gp);
 		store_relaxed(&pd->wg, gp);
@@ -396,7 +396,7 @@ pollmark(struct g *gp, struct polldesc *pd, enum pollmode mode)
 	struct g **slot = mode == POLLMODE_R ? &pd->rg : &pd->wg;
 
 	lock(&pd->lock);
-	if(!slotwaits(slot)){
+	if(!slottaken(gp, slot, mode == POLLMODE_R ? &pd->rpark : &pd->wpark)){
 		*(mode == POLLMODE_R ? &pd->rpark : &pd->wpark) = gp->wakeword >> WSEQSHIFT;
 		store_relaxed(slot, (struct g *)((uintptr_t)gp | WOKENG));
 	}

@@ -50,16 +50,27 @@ enum { /* polldesc.more: what the first cache line does not show */
 /*
  * rg and wg are the one G that waits for reading or writing, or the first of several: most descriptors
  * have no more. A call that reads and parks, and the event that wakes it, touch the first cache line only.
- * A G that an event has woken stays in its slot, marked WOKENG, until another needs the place: a close that comes before it has run must
- * find it (netpoll_keep.c). That the mark is there says nothing else, it may have been for long.
+ * A G that an event has woken stays in its slot, marked WOKENG, until it has run and another needs the place: a close that comes before it
+ * has run must find it (netpoll_keep.c). That the mark is there says nothing else, it may have been for long.
  */
 enum { WOKENG = 1 };
+bool pollslotbusy(struct g *other, uint64_t seq); /* who is marked in a slot, in its wait seq, has not made its attempt */
 static inline bool
 slotwaits(struct g *const *slot)
 {
 	uintptr_t v = (uintptr_t)load_relaxed(slot);
 
 	return v != 0 && !(v & WOKENG);
+}
+
+/* May gp, which is to wait, not take the slot? pd->lock. */
+static inline bool
+slottaken(struct g *gp, struct g *const *slot, const uint64_t *seq)
+{
+	uintptr_t v = (uintptr_t)load_relaxed(slot);
+
+	return v != 0 && v != ((uintptr_t)gp | WOKENG) &&
+	       (!(v & WOKENG) || pollslotbusy((struct g *)(v & ~(uintptr_t)WOKENG), *seq));
 }
 
 struct polldesc {
@@ -251,6 +262,7 @@ struct polldesc *keptdesc(struct keep *);               /* its entry */
 /* gp goes on with it where it was on pd, NULL: only holds it. Nothing if there is such a note. False: no memory. */
 bool keepfor(struct g *gp, struct polldesc *pd, struct keep *);
 void keepunused(struct g *gp, struct polldesc *pd);     /* takes the note back, if gp has not seen it. The caller holds it, too */
+bool keepasleep(struct g *gp);                          /* it sleeps in the kernel, in a call on a descriptor */
 void keptfork(void);
 int duphigh(int fd, int top); /* netpoll_epoll.c: a close-on-exec copy of fd just below top or the limit, -1 none */
 struct wakes {

@@ -36,14 +36,25 @@
  *	    runtime mode until its attempt is
  *	    made: wait for that, then look again
  *
- * Of the two looks after the two stores one sees the other's store. Where the attempt is made in user mode (pipes, and
- * what accept and the like leave to the kernel) the wait ends when that begins, which is as late as a system call natively may begin.
+ * Of the two looks after the two stores one sees the other's store. Where the attempt is made in user mode (pipes, accept) the P may
+ * be taken, or another G run on it, before the system call begins; so the wrapper sets gp->redo before it leaves runtime mode, and
+ * clears it when the attempt is over. A handler of the program's clears it, too: natively the call begins anew
+ * after one, with the number. The closer lets other Gs run while it waits for that. In rare cases the kernel puts the attempt to sleep
+ * (the pipe's lock is held by a splice that waits, or another has taken the connection): that cannot be told from a
+ * thread that has not come to its call, but by asking the kernel (keepasleep). The attempt has its file then, and the G
+ * keeps its note: if it waits once more it finds pd changed, and looks for that. Where there is no /proc to ask, the close waits for
+ * the end of such an attempt.
+ *
+ * A pipe's write of more than PIPE_BUF bytes is seen by others when its first part is there. It marks the slot
+ * before that (pollmark), so that a close finds it between its parts.
  *
  * What costs: a close under waiters. Elsewhere one look at nkept where a call is slow, or a thread ends.
  *
  * Without a number or memory for this the waiters get EBADF, and so may those who are between their first attempt and its
  * wait: natively they might have come too late, too.
  */
+#include <fcntl.h>
+
 #include "netpoll.h"
 
 enum {
@@ -273,6 +284,45 @@ keptnext(int from)
 			fd = k->pd->fd;
 	unlock(&keptlock);
 	return fd;
+}
+
+/* A raw read of a short file; "" if it cannot be had. */
+static void
+slurp(const char *name, char *buf, size_t size)
+{
+	long fd = rawsyscall(SYS_open, name, O_RDONLY | O_CLOEXEC), n = 0;
+
+	if(fd >= 0){
+		n = rawsyscall(SYS_read, fd, buf, size - 1);
+		rawsyscall(SYS_close, fd);
+	}
+	buf[n > 0 ? n : 0] = '\0';
+}
+
+/*
+ * The file says the number of the system call in which the thread sleeps, "running" if it does not, -1 outside any. Who sleeps in one of
+ * these has looked its descriptor up.
+ */
+bool
+keepasleep(struct g *gp)
+{
+	static const uint16_t calls[] = {SYS_read, SYS_readv, SYS_preadv2, SYS_write, SYS_writev, SYS_pwritev2, SYS_accept, SYS_accept4};
+	struct m *mp = load_acquire(&gp->m);
+	char name[64], buf[16];
+	long nr = 0;
+
+	if(mp == NULL)
+		return false;
+	fmtbuf(name, sizeof name, "/proc/self/task/%d/syscall", load_relaxed(&mp->tid));
+	slurp(name, buf, sizeof buf);
+	if(buf[0] < '0' || buf[0] > '9')
+		return false;
+	for(const char *p = buf; *p >= '0' && *p <= '9'; p++)
+		nr = 10 * nr + (*p - '0');
+	for(size_t i = 0; i < nelem(calls); i++)
+		if(calls[i] == nr)
+			return load_acquire(&gp->m) == mp;
+	return false;
 }
 
 /* The child of a fork has copies of numbers for which nobody waits there. */

@@ -140,12 +140,21 @@ static enum wokenat
 wokenat(struct g *gp, uint64_t seq)
 {
 	uint64_t w = load_acquire(&gp->wakeword);
+	bool inrt;
 
 	if(w >> WSEQSHIFT != seq || gp == getg())
 		return ISPAST;
 	if((w & WSTATE) == Wclaimed)
 		return ISCOMING;
-	return load_acquire(&gp->status) == Grunning && load_relaxed(&gp->locks) != 0 ? ISTRYING : ISPAST;
+	/* redo after locks: it is set before the G leaves runtime mode for its attempt, and until it is back for good */
+	inrt = load_acquire(&gp->status) == Grunning && load_acquire(&gp->locks) != 0;
+	return inrt || load_acquire(&gp->redo) ? ISTRYING : ISPAST;
+}
+
+bool
+pollslotbusy(struct g *other, uint64_t seq)
+{
+	return wokenat(other, seq) != ISPAST;
 }
 
 /* Who was woken from one of pd's two slots. */
@@ -176,14 +185,20 @@ anylate(struct polldesc *pd, struct late late[2])
 	return any;
 }
 
-static void
+/* Waits until the G is past its attempt: true; or sleeps in it in the kernel. The G may need the caller's P for that. */
+static bool
 untilpast(struct late *l)
 {
 	for(int i = 0; wokenat(l->gp, l->seq) == ISTRYING; i++)
 		if(i < 100)
 			cpurelax();
+		else if(i % 64 == 0 && keepasleep(l->gp) && wokenat(l->gp, l->seq) == ISTRYING)
+			return false;
+		else if(getg() != NULL)
+			gosched();
 		else
 			rawsyscall(SYS_sched_yield);
+	return true;
 }
 
 /* No lock is held, nor is pd closing: who is waited for here may wait again, on pd. */
@@ -197,7 +212,10 @@ notelate(struct polldesc *pd, struct late late[2], struct keep *k)
 	for(int i = 0; i < 2; i++){
 		if(late[i].gp == NULL || wokenat(late[i].gp, late[i].seq) == ISCOMING)
 			continue;
-		untilpast(&late[i]);
+		if(!untilpast(&late[i])){
+			late[i].noted = true; /* it has its file, and comes by its note if it has to wait again */
+			continue;
+		}
 		if(late[i].noted)
 			keepunused(late[i].gp, pd);
 		late[i].gp = NULL;

@@ -253,6 +253,7 @@ sigframe(int sig, const siginfo_t *info, struct ucontextk *uc, const struct ksig
 		f->locks = 0; /* to user mode: see sigdeliver */
 		gp->locks = 0;
 	}
+	gp->redo = 0; /* netpoll_keep.c */
 	if(gp->insyscall)
 		pushcall(gp, uc->gregs[REG_RSP]);
 	if((unsigned)ss.ss_flags & AUTODISARM)

@@ -28,7 +28,7 @@ enum {
 	POINT(note) POINT(parked) POINT(ready) POINT(schedule) POINT(idlep)     \
 	POINT(notspinning) POINT(poller) POINT(polled) POINT(wakep) POINT(startm) POINT(stopm) POINT(handoffp)  \
 	POINT(addtimer) POINT(deltimer) POINT(firetimer) POINT(asked) POINT(taken) POINT(entersyscall)          \
-	POINT(exitsyscall) POINT(waitasked) POINT(pollpark) POINT(pollregister) POINT(pollevents) POINT(pollbreak) \
+	POINT(exitsyscall) POINT(waitasked) POINT(pollpark) POINT(pollredo) POINT(pollregister) POINT(pollevents) POINT(pollbreak) \
 	POINT(pollclosing) POINT(semacancel) POINT(mutexwoken) POINT(goexit) POINT(kick) POINT(attn)            \
 	POINT(sigdeliver) POINT(joinended) POINT(blockqueue)
 

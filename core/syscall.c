@@ -190,6 +190,7 @@ abandonsyscall(struct g *gp)
 {
 	uint8_t in = gp->insyscall;
 
+	gp->redo = 0;
 	if(in == INNONE)
 		return;
 	exitsyscall(gp);

@@ -66,7 +66,11 @@ acceptwait(struct g *gp, struct polldesc **pdp, struct sockaddr *addr, socklen_t
 			return iosyscallblock(gp, acceptcall(pd->fd, addr, alen, flags, four));
 		}
 	}
-	return iosyscall(gp, acceptcall(pd->fd, addr, alen, flags, four));
+	if(w.asked)
+		ioredo(gp);
+	r = iosyscall(gp, (stressat(ST_pollredo), acceptcall(pd->fd, addr, alen, flags, four)));
+	ioredone(gp);
+	return r;
 }
 
 static int

@@ -118,6 +118,7 @@ struct iowait {
 	uint8_t why;  /* enum waitreason */
 	bool asked;
 	bool timed;
+	uint32_t gen; /* pd's when that was asked */
 	int64_t deadline;
 };
 
@@ -146,15 +147,6 @@ iowaitfor(struct iowait *w, struct g *gp, struct polldesc **pd, enum pollmode mo
 	return r;
 }
 
-/* iomoved: the entry that a call on pd has to go on with after a wait. */
-static inline struct polldesc *
-iomoved(struct g *gp, struct polldesc *pd)
-{
-	struct polldesc *k = pollkept(gp, pd);
-
-	return unlikely(k != NULL) ? k : pd;
-}
-
 /* interrupted is called when park() returned WAKE_SIGNAL: it runs the handlers and returns whether the call ends
  * with EINTR. mayrestart: SA_RESTART applies to the call. It does not return if the G is cancelled. */
 bool interrupted(struct g *gp, bool mayrestart);
@@ -181,6 +173,22 @@ bool interrupted(struct g *gp, bool mayrestart);
 		rtenter(gp);                         \
 		io_r;                                \
 	})
+/*
+ * ioredo: gp is about to leave runtime mode for an attempt of a call that has begun in view of others, by waiting or otherwise; it stands
+ * in a slot of the entry's. Until ioredone a close of the number by another lets the attempt begin (core/netpoll_keep.c).
+ */
+static inline void
+ioredo(struct g *gp)
+{
+	store_relaxed(&gp->redo, 1);
+}
+
+static inline void
+ioredone(struct g *gp)
+{
+	store_relaxed(&gp->redo, 0);
+}
+
 /* The same for a call known to block for long. */
 #define iosyscallblock(gp, call)                     \
 	({                                           \

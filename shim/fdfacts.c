@@ -325,7 +325,10 @@ bool
 interrupted(struct g *gp, bool mayrestart)
 {
 	uint32_t n = gp->nsig;
-	bool restart = sigdeliver(gp);
+	bool restart;
+
+	store_relaxed(&gp->redo, 0); /* what runs now is not the call */
+	restart = sigdeliver(gp);
 
 	cancelpointrt(gp);
 	return gp->nsig != n && !(mayrestart && restart);
@@ -348,8 +351,26 @@ firstwait(struct iowait *w)
 		return IO_BLOCK;
 	timeo = w->mode == POLLMODE_R ? f.rtimeo : f.wtimeo;
 	w->asked = true;
+	w->gen = load_relaxed(&w->pd->gen);
 	w->timed = timeo != NOTIME;
 	w->deadline = w->timed ? nanotime() + timeo : NOTIME;
+	return IO_RETRY;
+}
+
+/*
+ * The call goes on with another number, or on this one, which may have become another file's while the call was between its attempt
+ * and its wait: the facts of that are to be asked for.
+ */
+static int
+retry(struct iowait *w)
+{
+	struct polldesc *k = pollkept(w->gp, w->pd);
+
+	if(unlikely(k != NULL)){
+		w->pd = k;
+		w->gen = load_relaxed(&k->gen);
+	}else if(unlikely(load_relaxed(&w->pd->gen) != w->gen))
+		w->asked = false;
 	return IO_RETRY;
 }
 
@@ -363,20 +384,19 @@ iowait(struct iowait *w)
 		return r;
 	switch(pollblock(w->gp, w->pd, w->mode, w->seq, w->why, w->deadline)){
 	case POLL_RETRY:
-		w->pd = iomoved(w->gp, w->pd);
-		return IO_RETRY;
+		return retry(w);
 	case WAKE_TIMEOUT:
 		return -EAGAIN;
 	case WAKE_CLOSE:
 		if((k = pollkept(w->gp, w->pd)) == NULL)
 			return -EBADF;
 		w->pd = k;
+		w->gen = load_relaxed(&k->gen);
 		return IO_RETRY;
 	case WAKE_SIGNAL:
 		if(interrupted(w->gp, !w->timed))
 			return -EINTR;
-		w->pd = iomoved(w->gp, w->pd);
-		return IO_RETRY;
+		return retry(w);
 	default:
 		return IO_BLOCK;
 	}

@@ -72,14 +72,20 @@ static long
 pollfirst(struct xfer *x)
 {
 	struct iowait w = waitfor(x);
+	long n;
 	int r;
 
 	if(x->write && (load_relaxed(&x->pd->flags) & PD_WPOLL) && !waitsforroom(x))
 		return inkernel(x);
 	for(;;){
 		w.seq = pollseq(x->pd, (enum pollmode)w.mode);
-		if(pollnow(x->pd->fd, x->write ? POLLOUT : POLLIN) != 0)
-			return inkernel(x);
+		if(pollnow(x->pd->fd, x->write ? POLLOUT : POLLIN) != 0){
+			if(w.asked)
+				ioredo(x->gp);
+			n = inkernel(x);
+			ioredone(x->gp);
+			return n;
+		}
 		r = iowait(&w);
 		x->pd = w.pd;
 		if(r < 0)
@@ -108,9 +114,16 @@ nonowait(struct xfer *x)
 	return pollfirst(x);
 }
 
-/* Knowait. A blocking write writes everything. */
+/* May the kernel take it in parts, the first of which shows others that the call is under way? */
+static bool
+inparts(struct xfer *x)
+{
+	return x->write && (x->v.cnt > 1 || x->v.iov->iov_len > PIPE_BUF);
+}
+
+/* Knowait. A blocking write writes everything. redo: the call is seen to have begun. */
 static long
-nowait(struct xfer *x)
+nowaitcall(struct xfer *x, bool redo)
 {
 	struct iowait w = waitfor(x);
 	long r, done = 0, left;
@@ -118,11 +131,14 @@ nowait(struct xfer *x)
 
 	for(;;){
 		w.seq = pollseq(x->pd, (enum pollmode)w.mode);
-		r = iononblock(x->gp, rawsyscall(x->write ? SYS_pwritev2 : SYS_preadv2, x->pd->fd, x->v.iov, x->v.cnt, -1L,
-		    -1L, RWF_NOWAIT));
+		if(redo)
+			ioredo(x->gp);
+		r = iononblock(x->gp, (stressat(ST_pollredo), rawsyscall(x->write ? SYS_pwritev2 : SYS_preadv2, x->pd->fd,
+		    x->v.iov, x->v.cnt, -1L, -1L, RWF_NOWAIT)));
 		if(r == -EAGAIN){
 			e = iowait(&w);
 			x->pd = w.pd;
+			redo = true;
 			if(e == IO_RETRY)
 				continue;
 			r = e == IO_BLOCK ? blocking(x) : e;
@@ -135,6 +151,19 @@ nowait(struct xfer *x)
 		if(!x->write || r == 0 || (left = iovadvance(&x->v, (size_t)r)) <= 0)
 			return done;
 	}
+}
+
+static long
+nowait(struct xfer *x)
+{
+	bool parts = inparts(x);
+	long r;
+
+	if(parts)
+		pollmark(x->gp, x->pd, POLLMODE_W);
+	r = nowaitcall(x, parts);
+	ioredone(x->gp);
+	return r;
 }
 
 static long

@@ -71,6 +71,66 @@ rest(bool tcp, bool replace)
 	pass("%s, %s", tcp ? "tcp" : "unix", replace ? "replaced" : "closed");
 }
 
+/* ---- a write of more than a pipe holds: once that is full, the call is under way ---- */
+
+enum { PIPEFULL = 65536, WROTE = PIPEFULL + 12288 };
+
+static void *
+writer(void *arg)
+{
+	static char b[WROTE];
+	struct got *g = arg;
+
+	g->n = write(g->fd, b, WROTE);
+	g->err = errno;
+	return NULL;
+}
+
+/* Room is made for the rest, and right behind it the number goes. */
+static void
+writerest(bool replace)
+{
+	for(int i = 0, n = scale(100); i < n; i++) {
+		static char b[WROTE];
+		struct got g = { 0 };
+		int p[2], q[2], left;
+		size_t k = 0;
+		ssize_t r;
+
+		OK(pipe(p));
+		OK(pipe(q));
+		g.fd = p[1];
+		pthread_t t = spawn(writer, &g);
+		do {
+			sched_yield();
+			OK(ioctl(p[0], FIONREAD, &left));
+		} while(left < PIPEFULL);
+		if(i % 4 == 0)
+			nudge();
+		if(i % 2)
+			k = OK(read(p[0], b, 8192));
+		if(i % 8 >= 6)
+			sched_yield();
+		if(replace)
+			EQ(dup2(q[1], p[1]), p[1]);
+		else
+			OK(close(p[1]));
+		while((r = OK(read(p[0], b, sizeof b))) > 0)
+			k += r;
+		join(t);
+		EQ(g.n, WROTE);
+		EQ(k, WROTE);
+		OK(ioctl(q[0], FIONREAD, &left));
+		EQ(left, 0);
+		if(replace)
+			OK(close(p[1]));
+		OK(close(p[0]));
+		OK(close(q[0]));
+		OK(close(q[1]));
+	}
+	pass("pipe, %s", replace ? "replaced" : "closed");
+}
+
 /* ---- shutdown and close at once, with several that wait ---- */
 
 static void *
@@ -93,6 +153,57 @@ accepter(void *arg)
 	g->n = accept(g->fd, NULL, NULL);
 	g->err = errno;
 	return NULL;
+}
+
+/* Something for each of those who wait, and a close at once. */
+static void
+served(const char *what, void *(*f)(void *))
+{
+	int right = 0, n = scale(40);
+
+	for(int i = 0; i < n; i++) {
+		struct got g[READERS];
+		pthread_t t[READERS];
+		struct sockaddr_in sa;
+		int s[2], c[READERS];
+
+		if(f == reader)
+			OK(pipe(s));
+		else
+			s[0] = tcplisten(&sa, READERS);
+		begun = 0;
+		for(int k = 0; k < READERS; k++) {
+			g[k] = (struct got){ .fd = s[0] };
+			t[k] = spawn(f, &g[k]);
+		}
+		while(begun < READERS)
+			sched_yield();
+		nudge();
+		for(int k = 0; k < READERS; k++)
+			if(f == reader)
+				EQ(write(s[1], "12345678", 8), 8);
+			else
+				c[k] = tcpdial(&sa);
+		if(i % 2)
+			sched_yield();
+		OK(close(s[0]));
+		for(int k = 0; k < READERS; k++) {
+			join(t[k]);
+			if(g[k].n >= 0)
+				right++;
+			else /* too late: by then the number may be another accepter's connection */
+				CHECK(g[k].err == EBADF || (f == accepter && g[k].err == EINVAL));
+			if(f == accepter) {
+				OK(close(c[k]));
+				if(g[k].n >= 0)
+					OK(close(g[k].n));
+			}
+		}
+		if(f == reader)
+			OK(close(s[1]));
+	}
+	CHECK(right > n * READERS * 2 / 3);
+	pass("%s", what);
 }
 
 /* Who had not yet begun to wait finds no file: that is few. */
@@ -159,6 +270,10 @@ main(void)
 		rest(i & 1, i & 2);
 	ended("read", reader, 0);
 	ended("accept", accepter, EINVAL);
+	writerest(false);
+	writerest(true);
+	served("read of what was there", reader);
+	served("accept of who was there", accepter);
 	EQ(numbers(), before);
 	return 0;
 }
