@@ -143,7 +143,7 @@ def load_list(name):
 
 
 def main():
-    failed, table, quick = [], [], E.get('QUICK')
+    failed, table, quick, lines, begin = [], [], E.get('QUICK'), [], time.time()
     if os.geteuid() != 0 or subprocess.run([HERE + '/ns.sh', 'true']).returncode != 0:
         print('conformance: needs root, and namespaces')
         sys.exit(77 if quick else 2)
@@ -159,17 +159,24 @@ def main():
             print(f'conformance: cannot set up {name}: {e}')
             sys.exit(77 if quick else 2)
         want, bad, once, seconds = judge(w, lib, parked(top), only, jobs)
-        for r in sorted(bad):
-            print(f'FAILS {name} {r} {bad[r]}')
-        for r in sorted(once):
-            print(f'FAILED ONCE {name} {r} {once[r]}')
+        said = [f'FAILS {name} {r} {bad[r]}' for r in sorted(bad)] + [f'FAILED ONCE {name} {r} {once[r]}' for r in sorted(once)]
+        print(*said, sep='\n', end='\n' if said else '', flush=True)
+        lines += said
         failed += bad if quick else [*bad, *once]
         table.append((name, len(want), len(want) - len(bad) - len(once), len(bad), len(once), seconds))
-        sys.stdout.flush()
-    print('%-10s %15s %20s %6s %12s %8s' % ('suite', 'passes natively', 'passes under heddle', 'fails', 'failed once', 'seconds'))
-    for row in table:
-        print('%-10s %15d %20d %6d %12d %8.0f' % row)
+    summary(table, lines, time.time() - begin)
+    if not any(row[1] for row in table):
+        sys.exit('conformance: no such test')
     sys.exit(bool(failed))
+
+
+def summary(table, lines, whole):
+    """The suites' figures, of this run; then once more, in one place, what has failed."""
+    print('%-10s %15s %20s %6s %12s %8s' % ('suite', 'passes natively', 'passes under heddle', 'fails', 'failed once', 'seconds'))
+    for row in table + [('total', *(sum(column) for column in list(zip(*table))[1:]))]:
+        print('%-10s %15d %20d %6d %12d %8.0f' % row)
+    print(f'with fetching, building and repeating: {whole:.0f} seconds')
+    print('passes natively and fails under heddle:', *lines or ['none'], sep='\n  ')
 
 
 if __name__ == '__main__':
