@@ -144,7 +144,7 @@ soak: all fuzz
 # Suites that others wrote, natively and under heddle: SUITES="glibc python redis memcached stressng" ONLY=regex NATIVE=1
 # JOBS=n, work below CONFORMANCE_DIR. As root on Debian 12; fetches their sources. See tests/conformance/conformance.py.
 conformance: all
-	$(Q)BUILD=$(BUILD) tests/conformance/conformance.py
+	$(Q)BUILD=$(BUILD) $(if $(value ONLY),ONLY='$(value ONLY)') tests/conformance/conformance.py
 
 deps:
 	$(Q)scripts/deps.sh
