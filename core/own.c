@@ -21,6 +21,11 @@
  * These two do not miss one another: goexit0 clears goid, then looks at attn; ask sets ATTN_OWN, then has a
  * heavybarrier, then looks at goid.
  *
+ * Who touches m.ownstate: newowned, before there is a thread, makes it Mmaking; that thread makes it Mready, under ownlock, as those look
+ * at it who find the M by its reservation; and Mnone when it is woken, without ownlock. By then no reservation leads to it: who
+ * woke it has cancelled that before, or the G has taken it, or there was none (owninherit). The wake-up orders the two. Where there
+ * is no thread, who was to make it stands in for it (ownfailed, owninherit).
+ *
  * A G that locks itself while an M is reserved for it takes that one, if that is ready; if not, whoever waits for
  * it finds the G locked, and changes that M's kernel thread instead.
  */
@@ -67,9 +72,9 @@ cancel(struct m *mp)
 	notewakeup(&mp->park);
 }
 
-/* For good. ownlock; also for a new G, by its creator. */
+/* Locks gp to mp for good. ownlock; of a new G, by its creator. */
 static void
-marry(struct g *gp, struct m *mp)
+bindto(struct g *gp, struct m *mp)
 {
 	mp->lockedg = gp;
 	gp->lockedm = mp;
@@ -87,7 +92,7 @@ takereserved(struct g *gp)
 	if(mp == NULL || mp->ownstate != Mready || gp->lockedm != NULL)
 		return false;
 	unreserve(mp);
-	marry(gp, mp);
+	bindto(gp, mp);
 	return true;
 }
 
@@ -128,7 +133,7 @@ unlockosthread(struct g *gp)
 	mp->lockedg = NULL;
 	gp->lockedm = NULL;
 	if(mp->dirty)
-		marry(gp, mp);
+		bindto(gp, mp);
 	unlock(&ownlock);
 	if(gp->lockedm == NULL)
 		blockable(mp, true);
@@ -377,8 +382,8 @@ ask(struct g *gp, struct m *mp, const struct ownwish *w)
 	else if(sigwaitset(gp) != 0)
 		preemptm(mp); /* waits for kicks, too, and for signals that may come to its new thread only */
 	else
-		while(!preemptask(mp, gp) && load_acquire(&gp->m) == mp)
-			kickwait(mp); /* an earlier kick: its handler may have looked at attn before */
+		while(!preemptask(mp, gp) && !kickcomes(mp) && load_acquire(&gp->m) == mp)
+			rawsyscall(SYS_sched_yield); /* sysmon is about to send one, or to drop it */
 }
 
 void
@@ -455,7 +460,7 @@ owninherit(struct g *gp)
 		return e;
 	}
 	lock(&ownlock);
-	marry(gp, mp);
+	bindto(gp, mp);
 	unlock(&ownlock);
 	return 0;
 }

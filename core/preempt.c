@@ -131,6 +131,16 @@ kickwait(struct m *mp)
 			rawsyscall(SYS_sched_yield);
 }
 
+/*
+ * One has been sent whose handler has not begun, however long that takes: it is going to see what attn has had set, with a full
+ * barrier, before this look.
+ */
+bool
+kickcomes(struct m *mp)
+{
+	return load_acquire(&mp->signalpending) == KICK_SENT;
+}
+
 /* No kick is pending for the caller's M when this returns, and none will be sent before kickrelease. Runtime mode. */
 void
 kickhold(struct m *mp)

@@ -5,9 +5,10 @@
 
 void preemptinit(void);
 void preemptm(struct m *); /* kicks it: its G looks at attn */
-/* preemptask is the same for preemption: not while gp is in a system call. False if a kick is on its way, which may have been before attn. */
+/* preemptask is the same for preemption: not while gp is in a system call. False if another one is on its way, or is about to be. */
 bool preemptask(struct m *, struct g *);
-void kickwait(struct m *);
+void kickwait(struct m *);    /* until none is on its way to the caller's */
+bool kickcomes(struct m *);   /* has one been sent that its handler has not seen yet? After attnset */
 void kickhold(struct m *);    /* no kicks to the caller, until */
 void kickrelease(struct m *);
 uintptr_t kerneltcb(struct m *); /* libc's descriptor of mp's kernel thread */

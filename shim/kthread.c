@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "prionote.h"
 #include "sync.h"
 #include "thread.h"
 
@@ -156,8 +157,12 @@ pthread_getschedparam(pthread_t th, int *policy, struct sched_param *param)
 
 	if(gp == NULL)
 		return libc.pthread_getschedparam(th, policy, param);
-	if(gp == getg() && pinned())
+	if(gp == getg() && pinned()){
+		priotake(gp);
 		return libc.pthread_getschedparam(th, policy, param); /* its own, not what a mutex lends it */
+	}
+	if(gp != getg() && prioget(gp, policy, param) == 0)
+		return 0;
 	if((r = rawsyscall(SYS_sched_getscheduler, askthread(gp))) < 0)
 		return (int)-r;
 	*policy = (int)r;
@@ -165,8 +170,8 @@ pthread_getschedparam(pthread_t th, int *policy, struct sched_param *param)
 }
 
 /*
- * libc keeps note of a thread's priority: the ceiling of a priority-protected mutex is checked against it, and adds to it. So
- * the caller's own is set by libc, in whose descriptor for that time the kernel's tid stands (pin.c).
+ * libc keeps note of a thread's priority (prionote.c). So the caller's own is set by libc, in whose descriptor for that time the
+ * kernel's tid stands (pin.c).
  */
 #define LIBCS(gp, call)        \
 	({                     \
@@ -175,6 +180,7 @@ pthread_getschedparam(pthread_t th, int *policy, struct sched_param *param)
 		own();         \
 		libcnotes(gp); \
 		pin(gp);       \
+		priotake(gp);  \
 		l_r = (call);  \
 		unpin(gp);     \
 		l_r;           \
@@ -203,7 +209,7 @@ pthread_setschedparam(pthread_t th, int policy, const struct sched_param *param)
 		return LIBCS(gp, libc.pthread_setschedparam(th, policy, param));
 	if((e = change(gp, load_relaxed(&gp->goid), &w)) != 0)
 		return e;
-	return changed(gp, &w, result(rawsyscall(SYS_sched_setscheduler, w.tid, policy, param)));
+	return changed(gp, &w, prioset(gp, w.goid, w.tid, &policy, param));
 }
 
 EXPORT int
@@ -220,7 +226,7 @@ pthread_setschedprio(pthread_t th, int prio)
 		return LIBCS(gp, libc.pthread_setschedprio(th, prio));
 	if((e = change(gp, load_relaxed(&gp->goid), &w)) != 0)
 		return e;
-	return changed(gp, &w, result(rawsyscall(SYS_sched_setparam, w.tid, &param)));
+	return changed(gp, &w, prioset(gp, w.goid, w.tid, NULL, &param));
 }
 
 /* ---- by thread id ---- */

@@ -5,6 +5,7 @@
 #include <sys/single_threaded.h>
 
 #include "mutex.h"
+#include "prionote.h"
 
 bool
 mutexnative(const pthread_mutex_t *m)
@@ -29,6 +30,8 @@ pinfor(struct g *gp, const pthread_mutex_t *m)
 	if(kindof(m) & KPROTECT)
 		libcnotes(gp);
 	pin(gp);
+	if(kindof(m) & KPROTECT)
+		priotake(gp);
 }
 
 /* nativelock is a call that locks m; gp, which may be NULL, is in user mode. */

@@ -16,7 +16,22 @@
 #include "tls.h"
 
 static __thread uint32_t pins __attribute__((tls_model("initial-exec"))); /* objects held; only the G */
+static __thread uint32_t seq __attribute__((tls_model("initial-exec")));  /* times it has been pinned and unpinned; atomic for others */
 static __thread bool noted __attribute__((tls_model("initial-exec")));    /* see libcnotes */
+
+/* It is pinned, or no more. The tid is in the descriptor by then, or still. */
+static void
+turn(void)
+{
+	store_release(&seq, seq + 1);
+	fence_seqcst(); /* pairs with the one in prionote.c */
+}
+
+uint32_t
+pinseq(struct g *gp)
+{
+	return load_acquire(OTHERS(gp, seq));
+}
 
 static void
 setrobustlist(uintptr_t tcb)
@@ -35,6 +50,7 @@ pin(struct g *gp)
 	if(pins++ == 0){
 		tcbword(gp, tcblayout.tid, uint32_t) = (uint32_t)gp->m->tid;
 		setrobustlist(gp->fsbase);
+		turn();
 	}
 	rtexit(gp);
 }
@@ -77,12 +93,13 @@ pinstart(void)
 	lockosthread(gp);
 	pins = 1;
 	setrobustlist(gp->fsbase);
+	turn();
 }
 
 void
 pinfork(void)
 {
-	pins = 0;
+	pins = seq = 0;
 }
 
 void
@@ -94,6 +111,7 @@ unpin(struct g *gp)
 		return;
 	rtenter(gp);
 	if(--pins == 0){
+		turn();
 		setrobustlist(gp->m->fsbase);
 		tcbword(gp, tcblayout.tid, uint32_t) = gp->tid;
 	}
@@ -102,14 +120,14 @@ unpin(struct g *gp)
 }
 
 /*
- * libc keeps in the descriptor a thread's priority, and which ceilings add to it, once it has set one. It has no function to
+ * libc keeps in the descriptor a thread's priority (prionote.c), and which ceilings add to it, once it has set one. It has no function to
  * forget that again, so no other thread may have this descriptor.
  */
 void
 libcnotes(struct g *gp)
 {
 	if(gp != NULL && !(gp->flags & GF_FOREIGN))
-		noted = true;
+		store_relaxed(OTHERS(gp, noted), true);
 }
 
 bool
@@ -145,17 +163,14 @@ markdead(pthread_mutex_t *m, uint32_t tid, bool inherit)
 		rawsyscall(SYS_futex, word, FUTEX_WAKE, 1);
 }
 
-void
-pinexit(struct g *gp)
+/* The kernel's part of the end of a thread that has such objects. */
+static void
+dropheld(struct g *gp)
 {
 	uintptr_t head = gp->fsbase + tcblayout.robusthead;
 	uintptr_t link, next;
 	uint32_t tid = pintid(gp);
 
-	if(unlikely(noted))
-		fetch_or(&gp->attn, ATTN_NOTED);
-	if(pins == 0)
-		return;
 	if(tcblayout.robusthead != 0){
 		for(link = nextheld(gp, head); link != 0; link = next){
 			next = nextheld(gp, link);
@@ -165,4 +180,13 @@ pinexit(struct g *gp)
 	}
 	pins = 1;
 	unpin(gp);
+}
+
+void
+pinexit(struct g *gp)
+{
+	if(pins != 0)
+		dropheld(gp);
+	if(unlikely(load_relaxed(&noted))) /* now that others can change the note no more */
+		fetch_or(&gp->attn, ATTN_NOTED);
 }

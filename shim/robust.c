@@ -7,6 +7,7 @@
  * was locked before the bootstrap is taken off libc's list just as well. Each link points to
  * the next one's link.
  */
+#include "prionote.h"
 #include "sync.h"
 
 struct head {
@@ -56,6 +57,7 @@ robustfork(void)
 {
 	held.first = NULL;
 	pinfork();
+	prionotefork();
 }
 
 void

@@ -144,8 +144,17 @@ void mutexownerdied(struct g *gp, pthread_mutex_t *m);
  * unlocked it. In runtime mode or not. */
 void pin(struct g *gp);
 void unpin(struct g *gp);
-void libcnotes(struct g *gp); /* libc is going to set its priority; gp is the caller, or NULL */
+void libcnotes(struct g *gp); /* libc is going to note its priority */
 bool pinned(void); /* is the caller, a G? */
+/* OTHERS(gp, var) is the address of gp's own variable of that name. */
+#define OTHERS(gp, var) ((__typeof__(var) *)((gp)->fsbase + ((uintptr_t)&(var) - getfsbase())))
+/* pinseq(gp) changes whenever gp is pinned or unpinned. Any thread. */
+uint32_t pinseq(struct g *gp);
+static inline bool
+pinseqpinned(uint32_t seq)
+{
+	return seq & 1;
+}
 /* pintid is the tid by which libc's functions know gp just now. */
 uint32_t pintid(struct g *gp);
 /* pinstart: main, in runtime mode, begins on its own kernel thread. It may have robust mutexes. */

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What libc notes of a thread's priority.
+ *
+ * libc keeps in a thread's descriptor its policy and priority, from the first time that it sets them or asks the kernel for them.
+ * A mutex of the protocol PTHREAD_PRIO_PROTECT is refused to a thread with a higher one than its ceiling, raises a lower one,
+ * and when it is unlocked the thread gets back what the note says. So what another thread sets has to get into the note, too.
+ *
+ * libc's function for that changes the kernel thread whose tid is in the descriptor: the G's M's while the G is pinned (pin.c), and
+ * only then may the G have such a mutex. Then libc does all of it, under its lock of the descriptor. While the G is not pinned the
+ * tid there is nobody's. So the change is made by number, and kept (given) until the G is pinned again for such a mutex:
+ *
+ *   who changes, with notelock                      the G
+ *   s = pinseq                                      pinseq++: odd; its M's tid into the descriptor
+ *   pinned: libc's function; done, but for ESRCH    notelock: is there something given? libc's function
+ *   else by number; given = that                    locks the mutex
+ *   pinseq == s? else once more                     ...
+ *                                                   unlocks it: the kernel thread gets what the note says
+ *                                                   pinseq++
+ *
+ * If it is pinned before the second look at pinseq, the change is made once more, by libc. If after, it takes notelock after, too, and
+ * finds what was given. If it was pinned for a while in between, it has given itself back the priority of the old note, and the change is
+ * made once more.
+ *
+ * What is given is for a G with its goid: a descriptor may be another thread's by the time that it is found. Runtime mode within
+ * notelock, of which nobody waits for more than a system call.
+ */
+#include "sync.h"
+#include "prionote.h"
+#include "tls.h"
+
+static struct mutex notelock;
+static __thread struct {
+	uint64_t goid; /* 0: nothing; atomic, written with notelock */
+	bool haspolicy;
+	int policy;
+	struct sched_param param;
+} given __attribute__((tls_model("initial-exec")));
+
+static void
+locknotes(struct g *self)
+{
+	if(self != NULL)
+		rtenter(self);
+	lock(&notelock);
+}
+
+static void
+unlocknotes(struct g *self)
+{
+	unlock(&notelock);
+	if(self != NULL)
+		rtexit(self);
+}
+
+static int
+bylibc(struct g *gp, const int *policy, const struct sched_param *param)
+{
+	return policy != NULL ? libc.pthread_setschedparam(gp->fsbase, *policy, param) :
+	                        libc.pthread_setschedprio(gp->fsbase, param->sched_priority);
+}
+
+static int
+bynumber(int32_t tid, const int *policy, const struct sched_param *param)
+{
+	long r = policy != NULL ? rawsyscall(SYS_sched_setscheduler, tid, *policy, param) :
+	                          rawsyscall(SYS_sched_setparam, tid, param);
+
+	return r < 0 ? (int)-r : 0;
+}
+
+/* notelock. */
+static void
+give(struct g *gp, uint64_t goid, const int *policy, const struct sched_param *param)
+{
+	__typeof__(given) *to = OTHERS(gp, given);
+
+	if(to->goid != goid)
+		to->haspolicy = false;
+	if(policy != NULL){
+		to->haspolicy = true;
+		to->policy = *policy;
+	}
+	to->param = *param;
+	store_relaxed(&to->goid, goid);
+}
+
+int
+prioset(struct g *gp, uint64_t goid, int32_t tid, const int *policy, const struct sched_param *param)
+{
+	struct g *self = getg();
+	uint32_t seq;
+	int e;
+
+	locknotes(self);
+	do{
+		seq = pinseq(gp);
+		if(pinseqpinned(seq)){
+			libcnotes(gp);
+			if((e = bylibc(gp, policy, param)) == 0)
+				store_relaxed(&OTHERS(gp, given)->goid, 0);
+			if(e != ESRCH)
+				break;
+		}
+		if((e = bynumber(tid, policy, param)) != 0)
+			break;
+		give(gp, goid, policy, param);
+		fence_seqcst(); /* pairs with the one in pin */
+	}while(pinseq(gp) != seq);
+	unlocknotes(self);
+	return e;
+}
+
+int
+prioget(struct g *gp, int *policy, struct sched_param *param)
+{
+	struct g *self = getg();
+	int e = ESRCH;
+
+	locknotes(self);
+	if(pinseqpinned(pinseq(gp)) && OTHERS(gp, given)->goid == 0)
+		e = libc.pthread_getschedparam(gp->fsbase, policy, param);
+	unlocknotes(self);
+	return e;
+}
+
+void
+priotake(struct g *gp)
+{
+	if(gp == NULL || gp->flags & GF_FOREIGN || likely(load_relaxed(&given.goid) == 0))
+		return;
+	locknotes(gp);
+	if(given.goid == gp->goid)
+		bylibc(gp, given.haspolicy ? &given.policy : NULL, &given.param);
+	store_relaxed(&given.goid, 0);
+	unlocknotes(gp);
+}
+
+void
+prionotefork(void)
+{
+	notelock = (struct mutex){0};
+	given.goid = 0;
+}
