@@ -169,6 +169,8 @@ ownasked(struct g *gp)
 
 	fetch_and(&gp->attn, ~(uint32_t)ATTN_OWN);
 	lock(&ownlock);
+	if(gp->lockedm != NULL && gp->lockedm->dirty && !(gp->flags & GF_KERNEL))
+		bindto(gp, gp->lockedm); /* locked for a while only, until somebody changed that M */
 	moves = takereserved(gp);
 	unlock(&ownlock);
 	if(moves)
@@ -304,7 +306,10 @@ look(struct g *gp, struct ownwish *w, struct m **make)
 	if(ended(gp, w))
 		return ESRCH;
 	if(gp->lockedm != NULL){
-		gp->lockedm->dirty = true;
+		if(!gp->lockedm->dirty){
+			gp->lockedm->dirty = true;
+			attnset(gp, ATTN_OWN); /* the G is to know before it makes a thread, which inherits */
+		}
 		w->tid = gp->lockedm->tid;
 		return 0;
 	}

@@ -153,7 +153,6 @@ EXPORT int
 pthread_getschedparam(pthread_t th, int *policy, struct sched_param *param)
 {
 	struct g *gp = rtready ? gfrompthread(th) : NULL;
-	long r;
 
 	if(gp == NULL)
 		return libc.pthread_getschedparam(th, policy, param);
@@ -161,12 +160,7 @@ pthread_getschedparam(pthread_t th, int *policy, struct sched_param *param)
 		priotake(gp);
 		return libc.pthread_getschedparam(th, policy, param); /* its own, not what a mutex lends it */
 	}
-	if(gp != getg() && prioget(gp, policy, param) == 0)
-		return 0;
-	if((r = rawsyscall(SYS_sched_getscheduler, askthread(gp))) < 0)
-		return (int)-r;
-	*policy = (int)r;
-	return result(rawsyscall(SYS_sched_getparam, askthread(gp), param));
+	return prioget(gp, (int32_t)askthread(gp), policy, param);
 }
 
 /*

@@ -111,15 +111,48 @@ prioset(struct g *gp, uint64_t goid, int32_t tid, const int *policy, const struc
 	return e;
 }
 
+static int
+kernels(int32_t tid, int *policy, struct sched_param *param)
+{
+	long r = rawsyscall(SYS_sched_getscheduler, tid);
+
+	if(r >= 0){
+		*policy = (int)r;
+		r = rawsyscall(SYS_sched_getparam, tid, param);
+	}
+	return r < 0 ? (int)-r : 0;
+}
+
+/* One look. ESRCH: it has been unpinned meanwhile. notelock. */
+static int
+getonce(struct g *gp, int32_t tid, uint32_t s, int *policy, struct sched_param *param)
+{
+	__typeof__(given) *to = OTHERS(gp, given);
+	int e;
+
+	if(to->goid == 0 || to->goid != load_relaxed(&gp->goid))
+		return pinseqpinned(s) ? libc.pthread_getschedparam(gp->fsbase, policy, param) : kernels(tid, policy, param);
+	if((e = kernels(tid, policy, param)) == 0){
+		if(to->haspolicy)
+			*policy = to->policy;
+		*param = to->param;
+	}
+	return e;
+}
+
 int
-prioget(struct g *gp, int *policy, struct sched_param *param)
+prioget(struct g *gp, int32_t tid, int *policy, struct sched_param *param)
 {
 	struct g *self = getg();
-	int e = ESRCH;
+	uint32_t s;
+	int e;
 
 	locknotes(self);
-	if(pinseqpinned(pinseq(gp)) && OTHERS(gp, given)->goid == 0)
-		e = libc.pthread_getschedparam(gp->fsbase, policy, param);
+	do{
+		s = pinseq(gp);
+		e = getonce(gp, tid, s, policy, param);
+		fence_seqcst();
+	}while(pinseq(gp) != s);
 	unlocknotes(self);
 	return e;
 }

@@ -13,8 +13,8 @@ struct g;
  * thread is tid, in the kernel and in libc's note. 0, or the kernel's errno. User mode or a foreign thread.
  */
 int prioset(struct g *, uint64_t goid, int32_t tid, const int *policy, const struct sched_param *);
-/* prioget is what libc's note says of another G's, not what a mutex lends it; ESRCH: the kernel is to be asked. */
-int prioget(struct g *, int *policy, struct sched_param *);
+/* prioget: a G's, which is not the caller if that is pinned; its kernel thread is tid: as set, not what a mutex lends it. 0 or an errno. User mode or a foreign thread. */
+int prioget(struct g *, int32_t tid, int *policy, struct sched_param *);
 /* priotake gets into its own note what others have set. The caller, which may be NULL, is pinned; user mode. */
 void priotake(struct g *);
 void prionotefork(void);

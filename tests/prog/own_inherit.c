@@ -4,6 +4,7 @@
 #include <linux/seccomp.h>
 #include <linux/filter.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <sys/fsuid.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -171,6 +172,52 @@ unchanged(void *arg)
 	return arg;
 }
 
+/* One that has a robust mutex, which other processes know it by, is changed by another thread meanwhile. */
+static pthread_mutex_t shared;
+static sem_t has, changed;
+
+static void *
+heir(void *arg)
+{
+	EQ(getpriority(PRIO_PROCESS, 0), 5);
+	return arg;
+}
+
+static void *
+holds(void *arg)
+{
+	OK(pthread_mutex_lock(&shared));
+	*(pid_t *)arg = gettid();
+	sem_post(&has);
+	while(sem_wait(&changed) != 0)
+		;
+	join(spawn(heir, NULL));
+	OK(pthread_mutex_unlock(&shared));
+	join(spawn(heir, NULL));
+	return arg;
+}
+
+static void
+changesholder(void)
+{
+	pthread_mutexattr_t a;
+	pthread_t t;
+	pid_t tid;
+
+	OK(pthread_mutexattr_init(&a));
+	OK(pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED));
+	OK(pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST));
+	OK(pthread_mutex_init(&shared, &a));
+	OK(sem_init(&has, 0, 0));
+	OK(sem_init(&changed, 0, 0));
+	t = spawn(holds, &tid);
+	while(sem_wait(&has) != 0)
+		;
+	EQ(setpriority(PRIO_PROCESS, (id_t)tid, 5), 0);
+	sem_post(&changed);
+	join(t);
+}
+
 int
 main(void)
 {
@@ -194,6 +241,7 @@ main(void)
 	join(t);
 	for(int i = 0; i < 8; i++)
 		join(u[i]);
+	changesholder();
 	join(spawn(unchanged, NULL));
 	unchanged(NULL);
 	puts("ok");
