@@ -285,6 +285,8 @@ pollregistered(struct polldesc *pd)
 
 	if(reg && trusted(pd))
 		return 0;
+	if(unlikely(load_relaxed(&filesshared)))
+		return POLL_FALLBACK;
 	r = netpollctl(pd, reg);
 	if(r == 0){
 		pd->regepoch = now;

@@ -219,6 +219,15 @@ void netpollyield(int fd);
 void netpollfds(int fds[2]);
 /* netpollshare: from now on other processes may share every description; before fork and the like. */
 void netpollshare(void);
+/*
+ * netpollsharefiles: from now on another process has not only the descriptions but the table itself (clone with CLONE_FILES): what
+ * it does to a number is not seen here. Who waits goes on with another number, which that process does not
+ * know; later waits are the kernel's. Before the clone; netpollshared after it, in both.
+ */
+void netpollsharefiles(void);
+void netpollshared(void);
+extern bool filesshared; /* atomic */
+extern __thread bool sharingfiles __attribute__((tls_model("initial-exec"))); /* this thread is between the two */
 /* netpollfork: in the child of a fork, its only thread: forgets the parent's epoll instance and all waiters. */
 void netpollfork(void);
 

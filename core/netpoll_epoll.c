@@ -392,9 +392,10 @@ void
 netpollfork(void)
 {
 	initlock.key = 0;
-	if(epfd >= 0)
+	filesshared = sharingfiles; /* else the child has a table of its own again */
+	if(epfd >= 0 && !filesshared)
 		rawsyscall(SYS_close, epfd);
-	if(breakfd >= 0)
+	if(breakfd >= 0 && !filesshared)
 		rawsyscall(SYS_close, breakfd);
 	epfd = breakfd = -1;
 	wakesig = 0;

@@ -340,7 +340,8 @@ keptfork(void)
 			freenotes = n;
 		}
 	while((k = keeps) != NULL){
-		rawsyscall(SYS_close, k->pd->fd);
+		if(!filesshared) /* else they are the parent's */
+			rawsyscall(SYS_close, k->pd->fd);
 		keeps = k->next;
 		k->next = freekeeps;
 		freekeeps = k;

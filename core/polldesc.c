@@ -383,6 +383,38 @@ netpollshare(void)
 	add_fetch(&forkepoch, 1);
 }
 
+bool filesshared;
+__thread bool sharingfiles __attribute__((tls_model("initial-exec")));
+
+/* Who is about to wait takes pd->lock after this, and sees filesshared (pollregistered), or did so before, and is found here. */
+static void
+shareone(struct polldesc *pd, void *arg)
+{
+	struct late late[2] = {0};
+	bool waits;
+
+	lock(&pd->lock);
+	waits = !(pd->flags & PD_KEPT) && (anylate(pd, late) || waitedfor(pd));
+	unlock(&pd->lock);
+	if(waits)
+		pollclosed(pd, pollclosing(pd));
+}
+
+void
+netpollsharefiles(void)
+{
+	sharingfiles = true;
+	store_relaxed(&filesshared, true);
+	netpollshare();
+	pollrange(0, ~0U, shareone, NULL);
+}
+
+void
+netpollshared(void)
+{
+	sharingfiles = false;
+}
+
 /*
  * In the child of a fork: the waiters are threads of the parent, and the locks may have been
  * held by some. Entries that nobody used are only read, so that their pages stay shared.

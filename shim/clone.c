@@ -47,6 +47,21 @@ call(int (*first)(void *), struct start *s, const struct args *a)
 
 /* ---- a copy of the memory ---- */
 
+/* Unlike any fork's child it may share the descriptors, which is seldom, and costs: see netpoll.h. */
+static void
+sharefiles(uint64_t flags)
+{
+	struct g *gp = getg();
+
+	if(!(flags & CLONE_FILES))
+		return;
+	if(gp != NULL)
+		rtenter(gp);
+	netpollsharefiles();
+	if(gp != NULL)
+		rtexit(gp);
+}
+
 static int
 copied(void *p)
 {
@@ -55,6 +70,7 @@ copied(void *p)
 	int status;
 
 	forkchild();
+	netpollshared();
 	if(s.tls != NULL)
 		setfsbase((uintptr_t)s.tls);
 	status = s.fn(s.arg);
@@ -73,9 +89,11 @@ clonecopy(struct start *s, struct args *a)
 		s->tls = a->tls;
 		a->flags &= ~CLONE_SETTLS;
 	}
+	sharefiles(a->flags);
 	forkprepare();
 	r = call(copied, s, a);
 	forkparent();
+	netpollshared();
 	return r;
 }
 
@@ -181,31 +199,34 @@ ALSO(__clone, clone)
 
 /* ---- by number ---- */
 
+/* The flags and the stack that the system call n is given. False if it is none of these, or has bad arguments. */
+static bool
+cloneargs(long n, long a, long b, uint64_t *flags, uint64_t *stack)
+{
+	struct clone_args args = {0};
+
+	if(n == SYS_clone){
+		*flags = (uint64_t)a;
+		*stack = (uint64_t)b;
+		return true;
+	}
+	if(n != SYS_clone3 || (size_t)b < CLONE_ARGS_SIZE_VER0 || trycopy(&args, (const void *)a, CLONE_ARGS_SIZE_VER0) != 0)
+		return false;
+	*flags = args.flags | args.exit_signal;
+	*stack = args.stack;
+	return true;
+}
+
 enum forkkind
 forkkind(long n, long a, long b)
 {
-	struct clone_args args = {0};
 	uint64_t flags, stack;
 
-	switch(n){
-	case SYS_fork:
+	if(n == SYS_fork)
 		return FORK_COPY;
-	case SYS_vfork:
+	if(n == SYS_vfork)
 		return FORK_WAIT;
-	case SYS_clone:
-		flags = (uint64_t)a;
-		stack = (uint64_t)b;
-		break;
-	case SYS_clone3:
-		if((size_t)b < CLONE_ARGS_SIZE_VER0 || trycopy(&args, (const void *)a, CLONE_ARGS_SIZE_VER0) != 0)
-			return FORK_NOT;
-		flags = args.flags | args.exit_signal;
-		stack = args.stack;
-		break;
-	default:
-		return FORK_NOT;
-	}
-	if(stack != 0 || (flags & CLONE_SETTLS))
+	if(!cloneargs(n, a, b, &flags, &stack) || stack != 0 || (flags & CLONE_SETTLS))
 		return FORK_NOT;
 	if(!(flags & CLONE_VM))
 		return FORK_COPY;
@@ -215,13 +236,17 @@ forkkind(long n, long a, long b)
 long
 forksyscall(long n, long a, long b, long c, long d, long e)
 {
+	uint64_t flags, stack;
 	long r;
 
+	if(cloneargs(n, a, b, &flags, &stack))
+		sharefiles(flags);
 	forkprepare();
 	r = libc.syscall(n, a, b, c, d, e, 0);
 	if(r == 0)
 		forkchild();
 	else
 		forkparent();
+	netpollshared();
 	return r;
 }

@@ -159,6 +159,8 @@ nowait(struct xfer *x)
 	bool parts = inparts(x);
 	long r;
 
+	if(unlikely(parts && load_relaxed(&filesshared)))
+		return blocking(x); /* from the first part on it must be in the kernel's hands: see netpollsharefiles */
 	if(parts)
 		pollmark(x->gp, x->pd, POLLMODE_W);
 	r = nowaitcall(x, parts);
