@@ -19,6 +19,7 @@
 #include "fd.h"
 
 enum {
+	FEW = 2,        /* as nearly all ask: a connection waits at this depth, and its stack's pages are what it costs */
 	SMALL = 16,     /* waits that fit on the stack */
 	MANY = 32,      /* so many descriptors are left to the kernel, if few Gs are there */
 	LONG = 256,     /* an array so long is not looked at in runtime mode */
@@ -109,14 +110,17 @@ fillwaits(struct pollwait *w, const struct pollfd *fds, int n)
 	return m;
 }
 
-/* The usual question after all has been read: is the answer known to be no? */
+/*
+ * The usual question after all has been read: is the answer known to be no? Urgent data and the end of the stream are seen as
+ * edges, too, and spoil the knowledge for good (core/netpoll.c).
+ */
 static bool
 knownempty(const struct pollcall *c, const struct pollwait *w, int m)
 {
 	if((nfds_t)m != c->n || m > SMALL)
 		return false;
 	for(int i = 0; i < m; i++)
-		if((w[i].events & ~(uint32_t)(POLLIN | POLLRDNORM)) != 0 || !fddrained(w[i].pd, w[i].rseq))
+		if((w[i].events & ~(uint32_t)(POLLIN | POLLRDNORM | POLLPRI | POLLRDHUP)) != 0 || !fddrained(w[i].pd, w[i].rseq))
 			return false;
 	return m > 0;
 }
@@ -157,15 +161,38 @@ pollwaiting(struct pollcall *c, struct pollwait *w)
 	}
 }
 
+static noinline long
+pollsmall(struct pollcall *c)
+{
+	struct pollwait w[SMALL];
+
+	return pollwaiting(c, w);
+}
+
+static long
+polllarge(struct pollcall *c)
+{
+	size_t size = c->n * sizeof(struct pollwait);
+	struct pollwait *w = mapmem(size);
+	long r;
+
+	if(w == NULL)
+		return pollkernel(c, true);
+	r = pollwaiting(c, w);
+	rawsyscall(SYS_munmap, w, size);
+	return r;
+}
+
 static long
 pollcall(struct pollcall *c)
 {
-	struct pollwait small[SMALL], *w = small;
-	size_t size = c->n * sizeof *w;
+	struct pollwait w[FEW];
 	long r;
 
 	if(alone())
 		return pollkernel(c, false);
+	if(likely(c->n <= FEW))
+		return pollwaiting(c, w);
 	if(c->n >= MANY && kernelwaitbegin()){
 		if((r = polltry(c->fds, c->n)) == 0)
 			r = pollkernel(c, true);
@@ -174,12 +201,7 @@ pollcall(struct pollcall *c)
 	}
 	if(c->n > 1 << 20)
 		return pollkernel(c, true); /* more than RLIMIT_NOFILE can be: EINVAL */
-	if(c->n > SMALL && (w = mapmem(size)) == NULL)
-		return pollkernel(c, true);
-	r = pollwaiting(c, w);
-	if(w != small)
-		rawsyscall(SYS_munmap, w, size);
-	return r;
+	return c->n <= SMALL ? pollsmall(c) : polllarge(c);
 }
 
 static int

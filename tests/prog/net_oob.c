@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Urgent data: SIGURG, POLLPRI and its kin while others wait for data, MSG_OOB, the mark, SO_OOBINLINE. */
+/* Urgent data: SIGURG, POLLPRI and its kin while others wait for data, MSG_OOB, the mark, SO_OOBINLINE, and polls that ask for it. */
 #include "io_util.h"
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -143,6 +143,77 @@ mark(void)
 	pass("mark");
 }
 
+/* What a server asks that has just read all: more, urgent data, the end. */
+static short
+polled(int fd, int ms)
+{
+	struct pollfd p = { fd, POLLIN | POLLPRI | POLLRDHUP, 0 };
+	int r = poll(&p, 1, ms);
+
+	EQ(r, p.revents != 0);
+	return p.revents;
+}
+
+static void *
+readsandpolls(void *arg)
+{
+	int *s = arg;
+	char b[64];
+
+	EQ(recv(s[0], b, sizeof b, 0), 2);
+	return (void *)(intptr_t)polled(s[0], 20000);
+}
+
+/* A short read, and then a poll: what came between the two, and what comes while it waits, ends it; nothing else does. */
+static void *
+afterread(void *arg)
+{
+	char b[64];
+	int s[2];
+
+	tcppair(s);
+	for(int wait = 0; wait < 2; wait++){
+		EQ(write(s[1], "ab", 2), 2);
+		if(wait){
+			pthread_t p = spawn(readsandpolls, s);
+
+			nudge();
+			EQ(send(s[1], "!", 1, MSG_OOB), 1);
+			EQ((intptr_t)join(p), POLLPRI);
+		}else{
+			EQ(recv(s[0], b, sizeof b, 0), 2);
+			EQ(polled(s[0], 5), 0);
+			EQ(send(s[1], "!", 1, MSG_OOB), 1);
+			EQ(polled(s[0], 20000), POLLPRI);
+		}
+		EQ(recv(s[0], b, 1, MSG_OOB), 1);
+		EQ(polled(s[0], 5), 0);
+	}
+	OK(close(s[0]));
+	OK(close(s[1]));
+	for(int wait = 0; wait < 2; wait++){
+		tcppair(s);
+		EQ(write(s[1], "ab", 2), 2);
+		if(wait){
+			pthread_t p = spawn(readsandpolls, s);
+
+			nudge();
+			OK(shutdown(s[1], SHUT_WR));
+			EQ((intptr_t)join(p), POLLIN | POLLRDHUP);
+		}else{
+			EQ(recv(s[0], b, sizeof b, 0), 2);
+			EQ(polled(s[0], 5), 0);
+			OK(shutdown(s[1], SHUT_WR));
+			EQ(polled(s[0], 20000), POLLIN | POLLRDHUP);
+		}
+		EQ(polled(s[0], 5), POLLIN | POLLRDHUP);
+		OK(close(s[0]));
+		OK(close(s[1]));
+	}
+	pass("after a read");
+	return arg;
+}
+
 int
 main(void)
 {
@@ -150,5 +221,6 @@ main(void)
 	waiters();
 	inlined();
 	mark();
+	join(spawn(afterread, NULL));
 	return 0;
 }
