@@ -232,6 +232,9 @@ alone(void)
 	return ngs() <= 1;
 }
 
+/* iofailed is told the raw error r of gp's call: with some comes a signal, which is the G's. */
+void iofailed(struct g *gp, long r);
+
 /* iopipe is to be told of a raw result, as soon as it is there, of what may write: a signal that came with it
  * is the G's (sigkeep). */
 static inline void

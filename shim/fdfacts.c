@@ -145,13 +145,22 @@ fdask(struct polldesc *pd, struct fdfacts *f, enum waitreason why)
 		asksome(pd, f, why);
 }
 
+/* /dev/null, /dev/zero and /dev/full never wait, and poll() is not asked. */
+static bool
+ismem(dev_t dev)
+{
+	return major(dev) == 1 && (minor(dev) == 3 || minor(dev) == 5 || minor(dev) == 7);
+}
+
 /* A terminal's slave side has reads that time out, or that a job in the background must not make. */
 static enum fdkind
-ttykind(int fd)
+chrkind(int fd, dev_t dev)
 {
 	struct termios2 { uint32_t flag[4]; unsigned char line, cc[19]; uint32_t speed[2]; } t;
 	unsigned n;
 
+	if(ismem(dev))
+		return Kfile;
 	if(rawsyscall(SYS_ioctl, fd, 0x5401 /* TCGETS */, &t) < 0)
 		return Knowait;
 	return rawsyscall(SYS_ioctl, fd, 0x80045430 /* TIOCGPTN: a pty's master */, &n) == 0 ? Kpoll : Kblock;
@@ -178,7 +187,7 @@ fdkind(struct polldesc *pd)
 		k = Kfile;
 		break;
 	case S_IFCHR:
-		k = ttykind(pd->fd);
+		k = chrkind(pd->fd, st.st_rdev);
 		break;
 	default:
 		k = Knowait;
@@ -272,12 +281,11 @@ fdchanged(int fd, uint32_t flags)
 		fetch_or(&pd->flags, flags);
 }
 
-/* The caller's call has ended with error e; with some of them comes a signal, which is the G's. */
-static void
-failedwith(struct g *gp, int e)
+void
+iofailed(struct g *gp, long r)
 {
-	if(e == EPIPE || e == EFBIG)
-		sigkeep(gp, e == EPIPE ? SIGPIPE : SIGXFSZ);
+	if(r == -EPIPE || r == -EFBIG)
+		sigkeep(gp, r == -EPIPE ? SIGPIPE : SIGXFSZ);
 }
 
 noinline long
@@ -287,7 +295,7 @@ rawerror(void)
 	int e = errno;
 
 	if(gp != NULL)
-		failedwith(gp, e);
+		iofailed(gp, -e);
 	return -e;
 }
 
@@ -295,7 +303,7 @@ noinline ssize_t
 ioatonceslow(struct g *gp, long r)
 {
 	if(r < 0)
-		failedwith(gp, (int)-r);
+		iofailed(gp, r);
 	r = ioreturn(r);
 	if(load_relaxed(&gp->attn) != 0 && gp->locks == 0)
 		rtexitslow(gp);

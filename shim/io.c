@@ -263,6 +263,20 @@ dov(int fd, const struct iovec *iov, int cnt, bool write)
 	return ioreturn(r);
 }
 
+/*
+ * A write to a file waits for nothing that a request to cancel could end, so libc is left out, which would open the call to that
+ * with two locked instructions. Reads may: there are files in /proc that wait for something to say.
+ */
+static long
+writefile(struct g *gp, int fd, const void *buf, size_t n)
+{
+	long r = iosyscall(gp, rawsyscall(SYS_write, fd, buf, n));
+
+	if(unlikely(r < 0))
+		iofailed(gp, r);
+	return r;
+}
+
 /* read and write of one buffer on what is no socket. */
 static noinline long
 rwother(struct g *gp, struct polldesc *pd, int fd, void *buf, size_t n, bool write)
@@ -271,6 +285,8 @@ rwother(struct g *gp, struct polldesc *pd, int fd, void *buf, size_t n, bool wri
 	struct xfer x;
 	long r;
 
+	if(likely(write && pd != NULL && load_relaxed(&pd->kind) == Kfile))
+		return writefile(gp, fd, buf, n);
 	if(pd == NULL || n == 0 || n > SSIZE_MAX || fdkind(pd) == Kfile)
 		return rawresult(iosyscall(gp, write ? libc.write(fd, buf, n) : libc.read(fd, buf, n)));
 	x.gp = gp;
