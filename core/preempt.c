@@ -291,7 +291,10 @@ preempttramp(int sig, siginfo_t *info, void *ucv)
 	struct m *mp = gp ? gp->m : tls_m;
 
 	if(info->si_code != SI_QUEUE || info->si_value.sival_int != KICKMAGIC){
-		if(libccancel != NULL)
+		if(sigremote(info)){
+			if(gp != NULL && gp->locks == 0 && mp->sigreraise == 0)
+				kicked(gp, ucv);
+		}else if(libccancel != NULL)
 			libccancel(sig, info, ucv);
 		return;
 	}

@@ -314,7 +314,7 @@ struct sched {
 };
 
 enum { SYSMON_AWAKE = 0, SYSMON_NAPS = 1, SYSMON_RESTS = 2, SYSMON_DEEP = 3 }; /* NAPS: not to be woken by entersyscall */
-enum { SIGWAKE_SIGNAL = 1, SIGWAKE_DUMP = 2, SIGWAKE_LOCKED = 4 };
+enum { SIGWAKE_SIGNAL = 1, SIGWAKE_DUMP = 2, SIGWAKE_LOCKED = 4, SIGWAKE_SENT = 8 };
 
 extern struct sched sched;
 

@@ -125,6 +125,14 @@ void sigtofd(struct g *, uint64_t set); /* what has been sent to gp alone become
 long sigtogroup(int32_t pid, int sig);  /* kill(2) to the caller's own group, for a handled signal: 0 or a negative errno. Runtime mode */
 void sigpost(const siginfo_t *); /* to the process, not in a handler */
 void sigretarget(struct g *, uint64_t which);
+/* sigfate says what is to become of a signal for gp alone: it is queued for gp, has been seen to, or has a default action, which
+ * is the kernel's. In a handler, too. */
+enum sigfate { SIGFATE_QUEUE, SIGFATE_DONE, SIGFATE_KERNEL };
+enum sigfate sigfate(struct g *gp, const siginfo_t *);
+
+/* ---- sigremote.c ---- */
+bool sigremote(const siginfo_t *); /* of a signal 32: does another process want a signal sent to a G? In a handler */
+void sigremotefork(void);
 
 /* ---- sigwait.c ---- */
 extern uint32_t nsigwaiters; /* Gs in sigwait and the like; atomic */

@@ -226,8 +226,10 @@ sigginit(struct g *gp, uint64_t mask)
 	gp->sigmask = mask & ~SIGNEVER;
 	gp->sigclass = (uint8_t)enter(gp->sigmask, self ? self->sigclass : 0);
 	gp->nsig = 0;
-	if(gp->sigdata != NULL)
+	if(gp->sigdata != NULL){
+		sigforget(gp); /* what has come for the one before it at its end */
 		*gp->sigdata = (struct sigdata){.altstack.ss_flags = SS_DISABLE, .standin = gp->sigdata->standin};
+	}
 }
 
 /*

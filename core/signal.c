@@ -482,6 +482,7 @@ sigfork(struct g *gp)
 	nhandlers = 0;
 	sigup = false;
 	sigqueuefork();
+	sigremotefork();
 	sigmaskfork();
 	preemptfork();
 }

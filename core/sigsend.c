@@ -64,6 +64,15 @@ kicklocked(void)
 			kick(gp);
 }
 
+/* So has a G by another process (sigremote.c). */
+static void
+kicksent(void)
+{
+	for(struct g *gp = load_acquire(&allgs); gp != NULL; gp = gp->alllink)
+		if(sigpendingfor(gp) & (~load_relaxed(&gp->sigmask) | sigwaitset(gp)))
+			kick(gp);
+}
+
 bool
 sigdispatch(struct m *mp)
 {
@@ -74,6 +83,8 @@ sigdispatch(struct m *mp)
 		dumpgs(logfd(), "signal");
 	if(w & SIGWAKE_LOCKED)
 		kicklocked();
+	if(w & SIGWAKE_SENT)
+		kicksent();
 	if(!(w & SIGWAKE_SIGNAL))
 		return false;
 	for(uint64_t b = sigunassigned(); b != 0; b &= b - 1){
@@ -177,20 +188,31 @@ sigtofd(struct g *gp, uint64_t set)
 		;
 }
 
-bool
-sigsend(struct g *to, const siginfo_t *info)
+enum sigfate
+sigfate(struct g *to, const siginfo_t *info)
 {
 	int sig = info->si_signo;
 
+	if(sigwaitset(to) & SIGBIT(sig))
+		return SIGFATE_QUEUE;
+	if(sigtakes(to, sig) && !sighandled(sig))
+		return sigignored(sig) ? SIGFATE_DONE : SIGFATE_KERNEL; /* the default action is for all threads */
+	return forfd(info) ? SIGFATE_DONE : SIGFATE_QUEUE;
+}
+
+bool
+sigsend(struct g *to, const siginfo_t *info)
+{
+	enum sigfate fate;
+
 	if(to == NULL)
 		return sendproc(info);
-	if(sigtakes(to, sig) && !sighandled(sig) && !(sigwaitset(to) & SIGBIT(sig)))
-		return sigignored(sig); /* ignored: done; the default action is for all threads and the kernel's */
-	if(!(sigwaitset(to) & SIGBIT(sig)) && forfd(info))
-		return true;
-	sigput(to, NULL, info);
-	kick(to);
-	return true;
+	fate = sigfate(to, info);
+	if(fate == SIGFATE_QUEUE){
+		sigput(to, NULL, info);
+		kick(to);
+	}
+	return fate != SIGFATE_KERNEL;
 }
 
 /* ---- delivery ---- */

@@ -23,5 +23,7 @@ maskof(const void *set)
 
 /* setmask sets the mask of the current G, in user mode, and delivers what it lets through. */
 void setmask(struct g *gp, uint64_t mask);
+/* sigwaitraw is sigtimedwait without what libc does to the result: a signal's number, or -1 with errno. gp, the caller, in user mode. */
+int sigwaitraw(struct g *gp, const sigset_t *set, siginfo_t *info, const struct timespec *timeout);
 
 #endif

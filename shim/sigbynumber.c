@@ -128,7 +128,7 @@ timedwait(const void *set, siginfo_t *info, const struct timespec *timeout, size
 		return -EFAULT;
 	sigemptyset(&s);
 	memcpy(&s, &mask, SETSIZE);
-	if((r = sigtimedwait(&s, &got, timeout != NULL ? &ts : NULL)) < 0)
+	if((r = sigwaitraw(getg(), &s, &got, timeout != NULL ? &ts : NULL)) < 0)
 		return -errno;
 	return info != NULL && trycopy(info, &got, sizeof got) != 0 ? -EFAULT : r;
 }
@@ -177,7 +177,7 @@ sends(long n, long a, long b, long c, long d, long *r)
 		*r = tgkill(sigpid, (pid_t)a, (int)b);
 		return true;
 	case SYS_tgkill:
-		if(a != sigpid || (gp = gfromtid((uint32_t)b)) == NULL)
+		if(b <= PIDMAX && (a != sigpid || (gp = gfromtid((uint32_t)b)) == NULL))
 			return false;
 		*r = tgkill((pid_t)a, (pid_t)b, (int)c);
 		return true;
@@ -200,7 +200,7 @@ sigsyscall(long n, long a, long b, long c, long d, long *r)
 	uint64_t set;
 
 	if(!rtready)
-		return false;
+		return n == SYS_tgkill && b > PIDMAX && sends(n, a, b, c, d, r); /* a child's, to its parent's G */
 	if(n == SYS_rt_sigaction){
 		if(!sigours() || a == SIGCANCELNO || a == SIGSETXIDNO)
 			return false;

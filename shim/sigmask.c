@@ -248,22 +248,11 @@ result(int r)
 	return -1;
 }
 
-EXPORT int
-sigwaitinfo(const sigset_t *set, siginfo_t *info)
+int
+sigwaitraw(struct g *gp, const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
 {
-	struct g *gp = getg();
-
-	return gp != NULL ? result(await(gp, set, info, NOTIME)) : libc.sigwaitinfo(set, info);
-}
-
-EXPORT int
-sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
-{
-	struct g *gp = getg();
 	int64_t until = NOTIME;
 
-	if(gp == NULL)
-		return libc.sigtimedwait(set, info, timeout);
 	if(timeout != NULL){
 		if(!goodtime(timeout)){
 			errno = EINVAL;
@@ -274,6 +263,27 @@ sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeou
 			until = deadlinens(until);
 	}
 	return result(await(gp, set, info, until));
+}
+
+/* As libc has it a thread's signal, too, says SI_USER here, as POSIX wants it. */
+EXPORT int
+sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
+{
+	struct g *gp = getg();
+	int r;
+
+	if(gp == NULL)
+		return libc.sigtimedwait(set, info, timeout);
+	r = sigwaitraw(gp, set, info, timeout);
+	if(r > 0 && info != NULL && info->si_code == SI_TKILL)
+		info->si_code = SI_USER;
+	return r;
+}
+
+EXPORT int
+sigwaitinfo(const sigset_t *set, siginfo_t *info)
+{
+	return getg() != NULL ? sigtimedwait(set, info, NULL) : libc.sigwaitinfo(set, info);
 }
 
 EXPORT int

@@ -257,8 +257,6 @@ sendself(const siginfo_t *info)
 	return r;
 }
 
-enum { PIDMAX = 1 << 22 }; /* the kernel's greatest */
-
 /* A G's tid stands for the process, as any thread's does where a process is asked for. No process of the kernel's has such a number. */
 static pid_t
 pidof(pid_t pid)
@@ -321,13 +319,17 @@ tgkill(pid_t tgid, pid_t tid, int sig)
 {
 	struct g *gp;
 	siginfo_t info;
-	int e;
+	long e;
 
+	if(tid > PIDMAX && tgid > 0 && tgid != getpid() && sig != SIGCANCELNO && sig != SIGSETXIDNO){
+		e = -sigtoremote(tgid, (uint32_t)tid, sig);
+		return e == 0 ? 0 : fail((int)e);
+	}
 	if(!rtready || tgid != sigpid || !sigours() || (gp = gfromtid((uint32_t)tid)) == NULL)
 		return libc.tgkill(tgid, tid, sig);
 	info = siginfoof(sig, SI_TKILL);
 	e = sigqueueto(gp, sig, &info);
-	return e == 0 ? 0 : fail(e);
+	return e == 0 ? 0 : fail((int)e);
 }
 
 /* ---- signalfd ---- */

@@ -59,6 +59,7 @@ long forksyscall(long n, long a, long b, long c, long d, long e);
 
 /* sigours: is heddle in charge of the caller's signals? Not in the child of vfork, nor before the runtime has started. */
 bool sigours(void);
+enum { PIDMAX = 1 << 22 }; /* the kernel's greatest: a greater one is a G's */
 /* sigqueueto sends sig to a G, with this siginfo, which must be complete; 0 or a positive errno. */
 int sigqueueto(struct g *to, int sig, const siginfo_t *);
 /* signalfdof: the program has, or is about to have, a signalfd for these signals. User mode, any thread. */
