@@ -26,6 +26,9 @@
  * woke it has cancelled that before, or the G has taken it, or there was none (owninherit). The wake-up orders the two. Where there
  * is no thread, who was to make it stands in for it (ownfailed, owninherit).
  *
+ * Timers that signal the G (SIGEV_THREAD_ID) signal the reserved thread at once, while the G may be in a call for long. That thread
+ * takes such signals and queues them for the G (ownerof).
+ *
  * A G that locks itself while an M is reserved for it takes that one, if that is ready; if not, whoever waits for
  * it finds the G locked, and changes that M's kernel thread instead.
  */
@@ -91,8 +94,8 @@ takereserved(struct g *gp)
 
 	if(mp == NULL || mp->ownstate != Mready || gp->lockedm != NULL)
 		return false;
+	bindto(gp, mp); /* first: ownerof finds the one or the other */
 	unreserve(mp);
-	bindto(gp, mp);
 	return true;
 }
 
@@ -199,12 +202,23 @@ ownexit(struct g *gp, struct m *mp, uint64_t goid)
 
 /* ---- the reserved M ---- */
 
+struct g *
+ownerof(struct m *mp)
+{
+	struct g *gp = load_acquire(&mp->lockedg), *r;
+
+	if(gp == NULL && (r = load_acquire(&mp->reservedfor)) != NULL && load_relaxed(&r->goid) == mp->reservedgoid)
+		gp = r;
+	return gp != NULL ? gp : load_acquire(&mp->lockedg); /* it may have changed from the one to the other just now */
+}
+
 bool
 ownwait(struct m *mp)
 {
 	lock(&ownlock);
 	mp->ownstate = Mready;
 	unlock(&ownlock);
+	sigmaskopen(mp); /* a timer's signal for the G: sigtramp queues it, and the G has it at once, wherever it is */
 	tell();
 	while(!notesleep(&mp->park, NOTIME, false))
 		;

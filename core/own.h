@@ -21,6 +21,8 @@ int ownreserve(struct g *gp, uint64_t goid, struct ownwish *w);
 void ownreserved(struct g *gp, struct ownwish *w, bool done);
 /* owntid: the kernel thread that is gp's alone, or is going to be; 0: none. Any thread. */
 int32_t owntid(struct g *gp);
+/* ownerof: the G whose M alone this is, or is going to be, or NULL. Any thread, also in a handler: without a lock, so it may end. */
+struct g *ownerof(struct m *mp);
 /* plaintid: a kernel thread with nothing changed; 0: none such is known. */
 int32_t plaintid(void);
 /* lockforgood locks the current G, whose kernel thread is going to be changed; its end ends that thread. Runtime mode. */

@@ -22,9 +22,9 @@
  *   m.sigmask has it: goes on                returns to, and then to m.sigmask
  *
  * A thread that runs a G has that G's mask, and the G is counted as blocking the signal, so confine()
- * need not care what runs where. sysmon alone unblocks signals while it runs no G: it takes what no running
- * G can (rule 3), so its mask is sigall. It says so in m.sigmask before, and looks at sigall again after:
- * it or confine() sees the other (both have a full barrier in between).
+ * need not care what runs where. Only sysmon, which takes what no running G can (rule 3), and an M reserved for a G (own.c)
+ * unblock signals while they run no G: their mask is sigall. They say so in m.sigmask before, and look at sigall again after:
+ * they or confine() see the other (both have a full barrier in between).
  */
 #include "sema.h"
 #include "sig.h"
@@ -334,14 +334,19 @@ sigsysmonstart(void)
 void
 sigmasksysmon(void)
 {
-	uint64_t want = load_acquire(&sigall) & ~SIGNEVER;
+	if(unlikely((load_acquire(&sigall) & ~SIGNEVER) != load_relaxed(&sysmonm.sigmask)))
+		sigmaskopen(&sysmonm);
+}
 
-	if(likely(want == load_relaxed(&sysmonm.sigmask)))
-		return;
+void
+sigmaskopen(struct m *mp)
+{
+	uint64_t want;
+
 	sigblockall(); /* also kicks, and a fast timer's signals, which might leave no time for the rest */
 	do{
 		want = load_acquire(&sigall) & ~SIGNEVER;
-		store_release(&sysmonm.sigmask, want);
+		store_release(&mp->sigmask, want);
 		fence_seqcst(); /* pairs with recount */
 	}while((load_acquire(&sigall) & ~SIGNEVER) != want);
 	sigsetkernelmask(want); /* whoever has made sigall grow since has sent a kick, which comes now */

@@ -307,13 +307,13 @@ ishers(struct g *gp, int sig, const siginfo_t *info)
 }
 
 /*
- * Whose signal it is that cannot be handled here and now: the G's, or on g0 that of the G whose M this is alone; NULL: the
+ * Whose signal it is that cannot be handled here and now: the G's, or on g0 that of the G whose M alone this is or is going to be; NULL: the
  * process's. A timer that signals a thread (SIGEV_THREAD_ID) is only made for such a G.
  */
 static struct g *
 addressee(struct g *gp, int sig, const siginfo_t *info)
 {
-	struct g *locked = gp != NULL ? gp->m->lockedg : tls_m->lockedg;
+	struct g *locked = ownerof(gp != NULL ? gp->m : tls_m);
 
 	if(threaddirected(sig, info))
 		return gp != NULL ? gp : locked;

@@ -17,6 +17,7 @@ bool sighandlers(void);          /* does the program have a handler, so that a s
 void sigmaskidle(struct m *);    /* sigmask.c; on g0, before blocking */
 void sigmaskfor(struct m *, struct g *); /* on g0, before gogo: brings the kernel's mask in line */
 void sigsysmonstart(void);       /* on sysmon: it takes the signals that no running G can */
+void sigmaskopen(struct m *);    /* on that M, which runs no G: it takes all that some G lets through */
 void sigmasksysmon(void);        /* on sysmon, each round and before it sleeps long */
 void sigginit(struct g *gp, uint64_t mask); /* gives a new G its mask, before newproc; runtime mode */
 void siggexit(struct g *);       /* gp's last moments, in user mode: it takes no more signals */

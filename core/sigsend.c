@@ -53,14 +53,14 @@ kick(struct g *gp)
 		preemptm(mp);
 }
 
-/* The thread of a locked G has got a signal for it while it did not run. */
+/* The thread of a G with its own has got a signal for it while it did not run there. */
 static void
 kicklocked(void)
 {
 	struct g *gp;
 
 	for(struct m *mp = load_acquire(&allm); mp != NULL; mp = mp->alllink)
-		if((gp = load_relaxed(&mp->lockedg)) != NULL && sigpendingfor(gp) != 0)
+		if((gp = ownerof(mp)) != NULL && sigpendingfor(gp) != 0)
 			kick(gp);
 }
 

@@ -4,18 +4,21 @@
  * whatever it is doing, and ends its wait or not as SA_RESTART says.
  */
 #include "prog.h"
+#include <fcntl.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-enum { SLEEPS, WAITS, POLLS, LOCKS, RUNS, SIGWAITS, READS, YIELDS, N };
-static const char *const names[] = { "sleeps", "waits", "polls", "locks", "runs", "sigwaits", "reads", "yields" };
+enum { SLEEPS, WAITS, POLLS, LOCKS, RUNS, SIGWAITS, READS, YIELDS, FLOCKS, WAITPIDS, N };
+static const char *const names[] = { "sleeps", "waits", "polls", "locks", "runs", "sigwaits", "reads", "yields", "flocks", "waitpids" };
 
 static struct thread {
 	pthread_t t;
@@ -86,6 +89,12 @@ target(void *arg)
 	case YIELDS:
 		while(t->hits == 0)
 			sched_yield();
+		break;
+	case FLOCKS: /* restarts, in the kernel */
+		OK(flock(t->fds[0], LOCK_EX));
+		break;
+	case WAITPIDS:
+		CHECK(waitpid(-1, NULL, 0) > 0);
 		break;
 	}
 	EQ(t->hits, 1);
@@ -165,6 +174,9 @@ main(void)
 	struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN + 1 };
 	struct itimerspec it = { .it_value = { 0, 1000000 } };
 	timer_t tm[N], bad;
+	char path[64];
+	pid_t child = 0;
+	int held = -1;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	EQ(sigaction(SIGRTMIN + 1, &sa, NULL), 0);
@@ -180,6 +192,16 @@ main(void)
 			sa.sa_flags |= SA_RESTART; /* for the rest */
 			EQ(sigaction(SIGRTMIN + 1, &sa, NULL), 0);
 		}
+		if(i == FLOCKS) {
+			snprintf(path, sizeof path, "/tmp/timer_other.XXXXXX");
+			CHECK((held = mkstemp(path)) >= 0);
+			CHECK((th[i].fds[0] = open(path, O_RDWR)) >= 0);
+			OK(unlink(path));
+			OK(flock(held, LOCK_EX));
+		}
+		if(i == WAITPIDS && (child = fork()) == 0)
+			for(;;)
+				pause();
 		th[i].t = spawn(target, &th[i]);
 		while(th[i].tid == 0)
 			sched_yield();
@@ -193,6 +215,14 @@ main(void)
 		if(i == LOCKS) {
 			EQ(th[i].done, 0);
 			OK(pthread_mutex_unlock(&th[i].m));
+		}
+		if(i == FLOCKS) {
+			EQ(th[i].done, 0);
+			OK(flock(held, LOCK_UN));
+		}
+		if(i == WAITPIDS) {
+			EQ(th[i].done, 0);
+			OK(kill(child, SIGKILL));
 		}
 		if(i == READS) {
 			msleep(2);
