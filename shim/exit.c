@@ -56,6 +56,7 @@ static void
 exit0(struct g *gp)
 {
 	gp->status = Gdead;
+	piended(gp);
 	joinended(gp);
 }
 

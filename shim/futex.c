@@ -10,36 +10,17 @@
  * come through this function.
  *
  * No wake-up is lost: see semaidle() in sema.h, or else both sides have the bucket's lock.
+ *
+ * Those with priority inheritance: futexpi.c.
  */
+#include "futex.h"
 #include "mapshared.h"
-#include "sync.h"
 #include "thread.h"
-
-struct futexargs {
-	uint32_t *addr;
-	int op;
-	uint32_t val;
-	const struct timespec *timeout; /* or val2 */
-	uint32_t *addr2;
-	uint32_t val3;
-};
 
 static inline uintptr_t
 futexkey(const uint32_t *addr)
 {
 	return (uintptr_t)addr + 1;
-}
-
-static inline int
-futexcmd(const struct futexargs *f)
-{
-	return f->op & FUTEX_CMD_MASK;
-}
-
-static inline uint32_t
-val2(const struct futexargs *f)
-{
-	return (uint32_t)(uintptr_t)f->timeout;
 }
 
 /*
@@ -70,8 +51,7 @@ kernelfutex(const struct futexargs *f)
 
 /* ---- waiting ---- */
 
-/* futexdeadline: FUTEX_WAIT's time is relative, FUTEX_WAIT_BITSET's absolute. 0 or -EINVAL. */
-static int
+int
 futexdeadline(const struct futexargs *f, struct deadline *d)
 {
 	const struct timespec *ts = f->timeout;
@@ -86,8 +66,7 @@ futexdeadline(const struct futexargs *f, struct deadline *d)
 	return 0;
 }
 
-/* futexqueue puts w on the queue of the word, if that still has the value. */
-static bool
+bool
 futexqueue(const struct futexargs *f, struct semawait *w)
 {
 	struct semaroot *root = semalock(w->key);
@@ -377,8 +356,17 @@ futex(struct g *gp, const struct futexargs *f)
 		return shared && mapshared(f->addr2) ? kernelfutex(f) : futexwakeop(gp, f);
 	case FUTEX_LOCK_PI:
 	case FUTEX_LOCK_PI2:
+	case FUTEX_LOCK_PI2 | FUTEX_CLOCK_REALTIME:
+		return shared && mapshared(f->addr) ? kernelwait(gp, f) : futexlockpi(gp, f);
+	case FUTEX_TRYLOCK_PI:
+		return shared && mapshared(f->addr) ? kernelfutex(f) : futextrylockpi(gp, f);
+	case FUTEX_UNLOCK_PI:
+		return shared && mapshared(f->addr) ? kernelfutex(f) : futexunlockpi(gp, f);
 	case FUTEX_WAIT_REQUEUE_PI:
-		return kernelwait(gp, f);
+	case FUTEX_WAIT_REQUEUE_PI | FUTEX_CLOCK_REALTIME:
+		return shared && mapshared(f->addr2) ? kernelwait(gp, f) : futexwaitrequeuepi(gp, f);
+	case FUTEX_CMP_REQUEUE_PI:
+		return shared && mapshared(f->addr2) ? kernelfutex(f) : futexcmprequeuepi(gp, f);
 	}
 	return kernelfutex(f);
 }

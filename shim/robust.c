@@ -58,6 +58,7 @@ robustfork(void)
 	held.first = NULL;
 	pinfork();
 	prionotefork();
+	pifork();
 }
 
 void

@@ -33,6 +33,7 @@ enum {
 	SW_STARVING = 4, /* has waited for too long; written by its owner before it queues again */
 	SW_MOVED = 8,    /* from a condition variable to its mutex */
 	SW_WRITER = 16,  /* rwlock: waits to write */
+	SW_PI = 32,      /* futexpi.c's */
 };
 
 /* syncgslow is syncg for a thread that is no G. */
@@ -109,6 +110,10 @@ void kernelwake(const void *addr, int n);
 void futexpark(struct g *gp, enum waitreason, uint32_t *addr, uint32_t val);
 /* futexunpark wakes up to n Gs that wait for the word, and returns how many. Runtime mode, or a thread without a P, see semaothersin. */
 int futexunpark(uint32_t *addr, int n);
+
+/* piended: gp has ended, on g0; what it has by FUTEX_LOCK_PI goes to who waits for it. */
+void piended(struct g *gp);
+void pifork(void); /* robustfork's part */
 
 /* blockingcall makes a call of libc's that may block; gp is NULL or syncg(), in user mode. */
 #define blockingcall(gp, call)                                        \

@@ -24,6 +24,8 @@ struct found {
 	char cwd[64], host[65];
 };
 
+static pthread_mutex_t umasking = PTHREAD_MUTEX_INITIALIZER;
+
 static void
 look(struct found *f, int withumask)
 {
@@ -46,9 +48,11 @@ look(struct found *f, int withumask)
 	EQ(uname(&u), 0);
 	memcpy(f->host, u.nodename, sizeof f->host);
 	CHECK(getcwd(f->cwd, sizeof f->cwd) != NULL);
-	if(withumask) {
+	if(withumask) { /* siblings share it */
+		OK(pthread_mutex_lock(&umasking));
 		f->mask = umask(0);
 		umask(f->mask);
+		OK(pthread_mutex_unlock(&umasking));
 	}
 }
 
