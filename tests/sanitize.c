@@ -191,6 +191,13 @@ tlspoke(void *var, uintptr_t base, void *value)
 		*(void **)var = value;
 }
 
+/* Ids are given to TCBs. */
+struct g *
+gfromtid(uint32_t tid)
+{
+	return NULL;
+}
+
 int
 tlsinit(const struct tlsops *ops)
 {
