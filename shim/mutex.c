@@ -24,6 +24,7 @@ tracked(const pthread_mutex_t *m)
 	return kind != -1 && (type == KRECURSIVE || type == KERRORCHECK || (kind & (KTID | KPROTECT)));
 }
 
+/* gp, in user mode, is going to lock m. */
 static void
 pinfor(struct g *gp, const pthread_mutex_t *m)
 {
@@ -79,8 +80,11 @@ nativeretake(struct g *gp, pthread_mutex_t *m)
 
 	if(gp->flags & GF_FOREIGN)
 		return libc.pthread_mutex_lock(m);
-	if(tracked(m))
+	if(tracked(m)){
+		leaveruntime(gp);
 		pinfor(gp, m);
+		rtenter(gp);
+	}
 	entersyscall(gp);
 	r = libc.pthread_mutex_lock(m);
 	exitsyscall(gp);

@@ -22,36 +22,22 @@
  * finds what was given. If it was pinned for a while in between, it has given itself back the priority of the old note, and the change is
  * made once more.
  *
- * What is given is for a G with its goid: a descriptor may be another thread's by the time that it is found. Runtime mode within
- * notelock, of which nobody waits for more than a system call.
+ * What is given is for a G with its goid: a descriptor may be another thread's by the time that it is found.
+ *
+ * notelock is a mutex as a program's, for Gs and foreign threads in user mode: within it libc waits for its lock of the descriptor, and
+ * who has that may be in a handler of the program's, and need the P.
  */
 #include "sync.h"
 #include "prionote.h"
 #include "tls.h"
 
-static struct mutex notelock;
+static pthread_mutex_t notelock = PTHREAD_MUTEX_INITIALIZER;
 static __thread struct {
 	uint64_t goid; /* 0: nothing; atomic, written with notelock */
 	bool haspolicy;
 	int policy;
 	struct sched_param param;
 } given __attribute__((tls_model("initial-exec")));
-
-static void
-locknotes(struct g *self)
-{
-	if(self != NULL)
-		rtenter(self);
-	lock(&notelock);
-}
-
-static void
-unlocknotes(struct g *self)
-{
-	unlock(&notelock);
-	if(self != NULL)
-		rtexit(self);
-}
 
 static int
 bylibc(struct g *gp, const int *policy, const struct sched_param *param)
@@ -88,11 +74,10 @@ give(struct g *gp, uint64_t goid, const int *policy, const struct sched_param *p
 int
 prioset(struct g *gp, uint64_t goid, int32_t tid, const int *policy, const struct sched_param *param)
 {
-	struct g *self = getg();
 	uint32_t seq;
 	int e;
 
-	locknotes(self);
+	pthread_mutex_lock(&notelock);
 	do{
 		seq = pinseq(gp);
 		if(pinseqpinned(seq)){
@@ -107,7 +92,7 @@ prioset(struct g *gp, uint64_t goid, int32_t tid, const int *policy, const struc
 		give(gp, goid, policy, param);
 		fence_seqcst(); /* pairs with the one in pin */
 	}while(pinseq(gp) != seq);
-	unlocknotes(self);
+	pthread_mutex_unlock(&notelock);
 	return e;
 }
 
@@ -143,17 +128,16 @@ getonce(struct g *gp, int32_t tid, uint32_t s, int *policy, struct sched_param *
 int
 prioget(struct g *gp, int32_t tid, int *policy, struct sched_param *param)
 {
-	struct g *self = getg();
 	uint32_t s;
 	int e;
 
-	locknotes(self);
+	pthread_mutex_lock(&notelock);
 	do{
 		s = pinseq(gp);
 		e = getonce(gp, tid, s, policy, param);
 		fence_seqcst();
 	}while(pinseq(gp) != s);
-	unlocknotes(self);
+	pthread_mutex_unlock(&notelock);
 	return e;
 }
 
@@ -162,16 +146,16 @@ priotake(struct g *gp)
 {
 	if(gp == NULL || gp->flags & GF_FOREIGN || likely(load_relaxed(&given.goid) == 0))
 		return;
-	locknotes(gp);
+	pthread_mutex_lock(&notelock);
 	if(given.goid == gp->goid)
 		bylibc(gp, given.haspolicy ? &given.policy : NULL, &given.param);
 	store_relaxed(&given.goid, 0);
-	unlocknotes(gp);
+	pthread_mutex_unlock(&notelock);
 }
 
 void
 prionotefork(void)
 {
-	notelock = (struct mutex){0};
+	notelock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	given.goid = 0;
 }
