@@ -6,9 +6,9 @@
  * left open, and PTHREAD_CANCELED is what join returns.
  */
 #include "prog.h"
+#include "mq_util.h"
 #include <aio.h>
 #include <fcntl.h>
-#include <mqueue.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -350,7 +350,7 @@ queue(const char *name, int n)
 	mqd_t q;
 
 	snprintf(path, sizeof path, "/cancel_points.%d.%s", getpid(), name);
-	q = mq_open(path, O_RDWR | O_CREAT, 0600, &a);
+	q = mqmake(path, O_RDWR, &a);
 	if(q == (mqd_t)-1)
 		SKIP("no message queues");
 	mq_unlink(path);

@@ -6,9 +6,9 @@
  * the program's own threads, both ways; aio and getaddrinfo_a with each kind of notification, waited for, cancelled, and timed out.
  */
 #include "prog.h"
+#include "mq_util.h"
 #include <aio.h>
 #include <fcntl.h>
-#include <mqueue.h>
 #include <netdb.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -275,7 +275,7 @@ queues(void)
 	mqd_t q;
 
 	snprintf(name, sizeof name, "/foreign_all.%d", getpid());
-	if((q = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &at)) == (mqd_t)-1) {
+	if((q = mqmake(name, O_RDWR, &at)) == (mqd_t)-1) {
 		printf("no message queues\n");
 		return;
 	}

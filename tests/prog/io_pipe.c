@@ -4,11 +4,15 @@
 
 static int p[2];
 
+static sem_t hasread;
+
+/* The second part comes when the first has been read, or a read would find both. */
 static void *
 slowwriter(void *arg)
 {
 	nudge();
 	EQ(write(p[1], "abc", 3), 3);
+	OK(sem_wait(&hasread));
 	nudge();
 	struct iovec v[2] = { { "de", 2 }, { "fgh", 3 } };
 	EQ(writev(p[1], v, 2), 5);
@@ -23,8 +27,10 @@ empty(void)
 {
 	char a[3], b[8];
 	OK(pipe(p));
+	OK(sem_init(&hasread, 0, 0));
 	pthread_t t = spawn(slowwriter, NULL);
 	EQ(read(p[0], b, sizeof b), 3);
+	OK(sem_post(&hasread));
 	CHECK(memcmp(b, "abc", 3) == 0);
 	struct iovec v[2] = { { a, 3 }, { b, 8 } };
 	EQ(readv(p[0], v, 2), 5);

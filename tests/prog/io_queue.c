@@ -2,7 +2,7 @@
 /* build: -lrt */
 /* Message queues and semaphores of System V and POSIX: many threads wait in the kernel, others go on, times are kept. */
 #include "io_util.h"
-#include <mqueue.h>
+#include "mq_util.h"
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
@@ -158,7 +158,7 @@ posixmq(void)
 	struct mq_attr a = { .mq_maxmsg = 4, .mq_msgsize = 16 };
 	char name[64], b[16];
 	snprintf(name, sizeof name, "/io_queue.%d", getpid());
-	mq = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &a);
+	mq = mqmake(name, O_RDWR, &a);
 	if(mq == (mqd_t)-1 && errno == ENOSYS) {
 		pass("mq_receive");
 		return;

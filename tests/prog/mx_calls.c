@@ -115,7 +115,7 @@ mkmq(struct wait *w)
 	struct mq_attr a = { .mq_maxmsg = 1, .mq_msgsize = 16 };
 
 	snprintf(w->path, sizeof w->path, "/mxc.%d.%d", getpid(), w->nr);
-	w->fd = mq_open(w->path, O_RDWR | O_CREAT | O_EXCL, 0600, &a);
+	w->fd = mqmake(w->path, O_RDWR, &a);
 	CHECK(w->fd >= 0 || errno == ENOSYS);
 	mq_unlink(w->path);
 }

@@ -5,7 +5,6 @@
 
 #include <linux/io_uring.h>
 #include <linux/netlink.h>
-#include <mqueue.h>
 #include <pty.h>
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -17,6 +16,8 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <termios.h>
+
+#include "mq_util.h"
 
 static char dir[32];
 static int table_nr; /* which table this is of the program's */
@@ -345,7 +346,7 @@ mkmqueue(struct end *e)
 	struct mq_attr a = { .mq_maxmsg = 1, .mq_msgsize = 16 };
 
 	snprintf(e->path, sizeof e->path, "/mx.%d.%d.%d", getpid(), table_nr, e->nr);
-	if((e->fd = mq_open(e->path, O_RDONLY | O_CREAT | O_EXCL, 0600, &a)) < 0)
+	if((e->fd = mqmake(e->path, O_RDONLY, &a)) < 0)
 		return;
 	e->aux[0] = OK(mq_open(e->path, O_WRONLY));
 	OK(mq_unlink(e->path));
