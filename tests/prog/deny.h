@@ -12,14 +12,12 @@
 #include <sys/syscall.h>
 
 /*
- * From now on the n system calls fail with err in this thread and those that it makes. With a
- * flags mask, only if the low word of the first argument has one of the flags.
+ * Writes to f, which has room for 5 * n + 1, a filter by which the n system calls fail with err. With a flags mask, only if the
+ * low word of the first argument has one of the flags.
  */
-UNUSED static void
-deny(const int *nr, int n, int err, uint32_t flags)
+UNUSED static struct sock_fprog
+denyfilter(struct sock_filter *f, const int *nr, int n, int err, uint32_t flags)
 {
-	struct sock_filter f[64];
-	struct sock_fprog prog = { 0, f };
 	int k = 0;
 
 	for(int i = 0; i < n; i++) {
@@ -33,9 +31,34 @@ deny(const int *nr, int n, int err, uint32_t flags)
 		f[k++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | err);
 	}
 	f[k++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	prog.len = k;
+	return (struct sock_fprog){ k, f };
+}
+
+/* From now on that is so in this thread and those that it makes. */
+UNUSED static void
+deny(const int *nr, int n, int err, uint32_t flags)
+{
+	struct sock_filter f[64];
+	struct sock_fprog prog = denyfilter(f, nr, n, err, flags);
+
 	if(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) != 0)
 		SKIP("no seccomp filters here");
+}
+
+/* A filter of one thread's own, that does no harm: getpgid(NOPGID) fails with EXDEV. */
+enum { NOPGID = 0x40000000 };
+
+UNUSED static struct sock_fprog
+pgidfilter(struct sock_filter f[6])
+{
+	return denyfilter(f, &(int){SYS_getpgid}, 1, EXDEV, NOPGID);
+}
+
+/* EXDEV in a thread that has it, else 0. */
+UNUSED static int
+pgidfiltered(void)
+{
+	return syscall(SYS_getpgid, NOPGID) == -1 && errno == EXDEV ? EXDEV : 0;
 }
 
 #endif

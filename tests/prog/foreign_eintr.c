@@ -3,12 +3,10 @@
  * A signal handler interrupts what a thread of libc's own (SIGEV_THREAD's) waits in: with SA_RESTART and without each call ends
  * with EINTR, or waits on, as natively.
  */
-#include "prog.h"
+#include "foreign.h"
 #include <linux/futex.h>
 #include <poll.h>
 #include <semaphore.h>
-#include <signal.h>
-#include <sys/syscall.h>
 
 static sem_t sem, begin;
 static int pipefd[2], word;
@@ -58,11 +56,7 @@ enum { NOPS = sizeof ops / sizeof *ops };
 static void
 foreign(union sigval v)
 {
-	sigset_t s;
-
-	sigemptyset(&s);
-	sigaddset(&s, SIGUSR1);
-	OK(pthread_sigmask(SIG_UNBLOCK, &s, NULL));
+	foreignmask(SIG_UNBLOCK, SIGUSR1);
 	tid = (int)syscall(SYS_gettid);
 	for(int k = 0; k < 2; k++)
 		for(int i = 0; i < NOPS; i++) {
@@ -74,7 +68,7 @@ foreign(union sigval v)
 			error = errno;
 			returned = 1;
 		}
-	OK(pthread_sigmask(SIG_BLOCK, &s, NULL));
+	foreignmask(SIG_BLOCK, SIGUSR1);
 	over = 1;
 	for(;;)
 		pause();
@@ -138,16 +132,12 @@ int
 main(void)
 {
 	struct sigaction sa = {.sa_handler = onusr};
-	struct sigevent ev = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = foreign};
-	struct itimerspec it = {{0, 0}, {0, 1}};
-	timer_t t;
 	pthread_t u = spawn(usual, NULL);
 
 	OK(sem_init(&sem, 0, 0));
 	OK(sem_init(&begin, 0, 0));
 	OK(pipe(pipefd));
-	OK(timer_create(CLOCK_MONOTONIC, &ev, &t));
-	OK(timer_settime(t, 0, &it, NULL));
+	foreignthreads(foreign, 1, 0);
 	while(tid == 0)
 		msleep(1);
 	for(int k = 0; k < 2; k++) {

@@ -3,10 +3,8 @@
  * Threads that are none of pthread_create's (libc's helper for SIGEV_THREAD runs them) and their signal handlers: sem_post in a handler,
  * while the thread posts, waits, locks and signals.
  */
-#include "prog.h"
+#include "foreign.h"
 #include <semaphore.h>
-#include <signal.h>
-#include <sys/syscall.h>
 
 enum { ROUNDS = 3000 };
 
@@ -39,11 +37,7 @@ wait1(sem_t *s)
 static void
 foreign(union sigval v)
 {
-	sigset_t s;
-
-	sigemptyset(&s);
-	sigaddset(&s, SIGUSR1);
-	OK(pthread_sigmask(SIG_UNBLOCK, &s, NULL));
+	foreignmask(SIG_UNBLOCK, SIGUSR1);
 	tid = (int)syscall(SYS_gettid);
 	for(int i = 0; i < ROUNDS; i++){
 		wait1(&a);
@@ -55,7 +49,7 @@ foreign(union sigval v)
 		OK(pthread_cond_signal(&cond));
 		OK(pthread_mutex_unlock(&mu));
 	}
-	OK(pthread_sigmask(SIG_BLOCK, &s, NULL));
+	foreignmask(SIG_BLOCK, SIGUSR1);
 	over = 1;
 	OK(sem_post(&done));
 }
@@ -93,10 +87,7 @@ int
 main(void)
 {
 	struct sigaction sa = {.sa_handler = onusr, .sa_flags = SA_RESTART};
-	struct sigevent ev = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = foreign};
-	struct itimerspec it = {{0, 0}, {0, 1}};
 	pthread_t p, q;
-	timer_t t;
 	int n = 0;
 
 	OK(sigaction(SIGUSR1, &sa, NULL));
@@ -104,8 +95,7 @@ main(void)
 	OK(sem_init(&b, 0, 0));
 	OK(sem_init(&fromhandler, 0, 0));
 	OK(sem_init(&done, 0, 0));
-	OK(timer_create(CLOCK_MONOTONIC, &ev, &t));
-	OK(timer_settime(t, 0, &it, NULL));
+	foreignthreads(foreign, 1, 0);
 	p = spawn(partner, NULL);
 	q = spawn(pester, NULL);
 	wait1(&done);

@@ -1,25 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* system, popen and pclose from many threads, while others go on; their statuses, and what they do to signals. */
-#include "io_util.h"
-
-static atomic_bool over;
-static atomic_long work;
-
-static void *
-worker(void *arg)
-{
-	int s[2];
-	char b;
-	OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
-	while(!over) {
-		EQ(write(s[0], "x", 1), 1);
-		EQ(read(s[1], &b, 1), 1);
-		work++;
-		usleep(100);
-	}
-	OK(close(s[0])), OK(close(s[1]));
-	return NULL;
-}
+#include "others.h"
 
 static void *
 runs(void *arg)
@@ -59,6 +40,7 @@ handler(int sig)
 int
 main(void)
 {
+	workpause = 100;
 	pthread_t *w = spawnall(5, worker);
 	runs((void *)7);
 	pass("main");

@@ -3,25 +3,9 @@
  * Descriptors that change in other ways than by calls of their own kind, while threads wait on them: closed by number, by
  * close_range, closefrom or fclose, and with O_NONBLOCK set and cleared by another process.
  */
-#include "io_util.h"
-#include <sys/ioctl.h>
+#include "got.h"
 
 /* ---- closed: who waits has the rest of what it was to receive ---- */
-
-struct got {
-	int fd;
-	ssize_t n;
-	char b[8];
-};
-
-static void *
-waitall(void *arg)
-{
-	struct got *g = arg;
-
-	g->n = recv(g->fd, g->b, 8, MSG_WAITALL);
-	return NULL;
-}
 
 static void byclose(int fd) { OK(close(fd)); }
 static void bynumber(int fd) { OK(syscall(SYS_close, fd)); }
@@ -33,7 +17,6 @@ bydup(int fd)
 	EQ(dup3(2, fd, O_CLOEXEC), fd);
 	OK(close(fd));
 }
-
 
 static void
 bynumberdup(int fd)
@@ -60,21 +43,16 @@ static void
 closed(const char *name, void (*how)(int), int at)
 {
 	for(int i = 0, n = scale(10); i < n; i++) {
-		struct got g = { 0 };
-		int s[2], left;
+		struct got g;
+		int s[2], fd;
 
 		tcppair(s);
-		g.fd = OK(fcntl(s[0], F_DUPFD, at));
+		fd = OK(fcntl(s[0], F_DUPFD, at));
 		OK(close(s[0]));
-		pthread_t t = spawn(waitall, &g);
-		EQ(write(s[1], "half", 4), 4);
-		do {
-			sched_yield();
-			OK(ioctl(g.fd, FIONREAD, &left));
-		} while(left > 0);
+		pthread_t t = halfdone(&g, fd, s[1], "half");
 		nudge();
-		how(g.fd);
-		FAILS(fcntl(g.fd, F_GETFD), EBADF);
+		how(fd);
+		FAILS(fcntl(fd, F_GETFD), EBADF);
 		nudge();
 		EQ(send(s[1], "rest", 4, MSG_NOSIGNAL), 4);
 		join(t);

@@ -5,40 +5,17 @@
  * do without: data of the old file or an error, never data of the file that
  * took the number, and an end of the wait once the old file is ready or dead.
  */
-#include "io_util.h"
-#include <sys/ioctl.h>
+#include "got.h"
 
 static int s[2];
 
-struct got {
-	int fd, err;
-	ssize_t n;
-	char b[8];
-};
-
-static void *
-waitall(void *arg)
-{
-	struct got *g = arg;
-	g->n = recv(g->fd, g->b, 8, MSG_WAITALL);
-	g->err = errno;
-	return NULL;
-}
-
-/* A recv that is half done: that much proves that it waits inside the call. */
 static pthread_t
-halfdone(struct got *g)
+waiting(struct got *g)
 {
-	int left;
+	pthread_t t;
+
 	OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
-	memset(g, 0, sizeof *g);
-	g->fd = s[0];
-	pthread_t t = spawn(waitall, g);
-	EQ(write(s[1], "OLD-", 4), 4);
-	do {
-		sched_yield();
-		OK(ioctl(s[0], FIONREAD, &left));
-	} while(left > 0);
+	t = halfdone(g, s[0], s[1], "OLD-");
 	nudge();
 	return t;
 }
@@ -61,7 +38,7 @@ reopened(void)
 	struct got g;
 	for(int k = 0, n = scale(10); k < n; k++) {
 		int q[2];
-		pthread_t t = halfdone(&g);
+		pthread_t t = waiting(&g);
 		int old = s[0], keep = OK(dup(s[1]));
 		OK(close(old));
 		OK(socketpair(AF_UNIX, SOCK_STREAM, 0, q));
@@ -89,22 +66,13 @@ static void
 deadpeer(void)
 {
 	struct got g;
-	pthread_t t = halfdone(&g);
+	pthread_t t = waiting(&g);
 	OK(close(s[0]));
 	nudge();
 	OK(close(s[1]));
 	join(t);
 	onlyold(&g);
 	pass("peer gone after close");
-}
-
-static void *
-piper(void *arg)
-{
-	struct got *g = arg;
-	g->n = read(g->fd, g->b, 8);
-	g->err = errno;
-	return NULL;
 }
 
 static void
@@ -115,7 +83,7 @@ pipes(void)
 		struct got g = { 0 };
 		OK(pipe(p));
 		g.fd = p[0];
-		pthread_t t = spawn(piper, &g);
+		pthread_t t = spawn(reader, &g);
 		if(k & 1)
 			nudge();
 		OK(close(p[0]));
@@ -131,15 +99,6 @@ pipes(void)
 		}
 	}
 	pass("pipe closed under its reader");
-}
-
-static void *
-accepter(void *arg)
-{
-	struct got *g = arg;
-	g->n = accept(g->fd, NULL, NULL);
-	g->err = errno;
-	return NULL;
 }
 
 static void

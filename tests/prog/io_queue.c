@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -lrt */
 /* Message queues and semaphores of System V and POSIX: many threads wait in the kernel, others go on, times are kept. */
-#include "io_util.h"
+#include "others.h"
 #include "mq_util.h"
 #include <sys/ipc.h>
 #include <sys/msg.h>
@@ -12,23 +12,6 @@ enum { N = 100 };
 static int id;
 static mqd_t mq;
 static atomic_int begun;
-static atomic_bool over;
-static atomic_long work;
-
-static void *
-worker(void *arg)
-{
-	int s[2];
-	char b;
-	OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
-	while(!over) {
-		EQ(write(s[0], "x", 1), 1);
-		EQ(read(s[1], &b, 1), 1);
-		work++;
-	}
-	OK(close(s[0])), OK(close(s[1]));
-	return NULL;
-}
 
 static void
 othersgo(void)

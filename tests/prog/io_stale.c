@@ -17,19 +17,7 @@ static pthread_mutex_t peers = PTHREAD_MUTEX_INITIALIZER; /* noise must not writ
 static void
 keep(int fd)
 {
-	union {
-		struct cmsghdr h;
-		char b[CMSG_SPACE(sizeof(int))];
-	} u = { 0 };
-	char x = 0;
-	struct iovec v = { &x, 1 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = u.b, .msg_controllen = sizeof u.b };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	EQ(sendmsg(hold[0], &m, 0), 1);
+	passfd(hold[0], fd, 0);
 }
 
 /* Throws away what is kept. */

@@ -334,6 +334,25 @@ tcppair(int fd[2])
 	OK(close(l));
 }
 
+/* Descriptor fd in a message of one byte, tag. */
+__attribute__((unused)) static void
+passfd(int sock, int fd, char tag)
+{
+	union {
+		struct cmsghdr h;
+		char b[CMSG_SPACE(sizeof(int))];
+	} u = { 0 };
+	struct iovec v = { &tag, 1 };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = u.b, .msg_controllen = sizeof u.b };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	EQ(sendmsg(sock, &m, 0), 1);
+}
+
 /* Wait for this child; its wait status. */
 __attribute__((unused)) static int
 reap(pid_t pid)

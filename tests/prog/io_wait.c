@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* 100 threads wait for a child process each, in all the calls for that, while others go on. */
-#include "io_util.h"
+#include "others.h"
 
 enum { N = 100 };
 
@@ -41,24 +41,6 @@ waiter(void *arg)
 	return NULL;
 }
 
-static atomic_bool done;
-static atomic_long progress;
-
-static void *
-worker(void *arg)
-{
-	int s[2];
-	char b;
-	OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
-	while(!done) {
-		EQ(write(s[0], "x", 1), 1);
-		EQ(read(s[1], &b, 1), 1);
-		progress++;
-	}
-	OK(close(s[0])), OK(close(s[1]));
-	return NULL;
-}
-
 int
 main(void)
 {
@@ -79,8 +61,8 @@ main(void)
 		sched_yield();
 	int st;
 	EQ(waitpid(kids[0], &st, WNOHANG), 0);
-	long p0 = progress;
-	while(progress < p0 + 100)
+	long p0 = work;
+	while(work < p0 + 100)
 		sched_yield();
 	pass("others go on");
 	OK(close(gate[1]));
@@ -89,7 +71,7 @@ main(void)
 	FAILS(waitpid(kids[0], &st, 0), ECHILD);
 	FAILS(wait(&st), ECHILD);
 	FAILS(waitpid(-1, &st, 0x800), EINVAL);
-	done = true;
+	over = true;
 	join(w);
 	pass("all reaped");
 	return 0;

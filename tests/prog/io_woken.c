@@ -3,36 +3,19 @@
  * A call that has been woken keeps its file, whatever becomes of the number before the thread runs again: data that came, or a
  * shutdown, and right behind it a close, or another file in its place.
  */
-#include "io_util.h"
-#include <sys/ioctl.h>
+#include "got.h"
 
 enum { READERS = 3 };
 
 static atomic_int begun;
 
-struct got {
-	int fd, err;
-	ssize_t n;
-	char b[8];
-};
-
 /* ---- a receive of eight bytes, half of which have been taken: it is inside the call ---- */
-
-static void *
-waitall(void *arg)
-{
-	struct got *g = arg;
-
-	g->n = recv(g->fd, g->b, 8, MSG_WAITALL);
-	g->err = errno;
-	return NULL;
-}
 
 static void
 rest(bool tcp, bool replace)
 {
 	for(int i = 0, n = scale(60); i < n; i++) {
-		struct got g = { 0 };
+		struct got g;
 		int s[2], q[2], left;
 
 		if(tcp)
@@ -41,13 +24,7 @@ rest(bool tcp, bool replace)
 			OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
 		OK(socketpair(AF_UNIX, SOCK_STREAM, 0, q));
 		EQ(write(q[1], "newfile!", 8), 8);
-		g.fd = s[0];
-		pthread_t t = spawn(waitall, &g);
-		EQ(write(s[1], "OLD-", 4), 4);
-		do {
-			sched_yield();
-			OK(ioctl(s[0], FIONREAD, &left));
-		} while(left > 0);
+		pthread_t t = halfdone(&g, s[0], s[1], "OLD-");
 		if(i % 3 == 0)
 			nudge();
 		EQ(write(s[1], "FILE", 4), 4);
@@ -134,25 +111,17 @@ writerest(bool replace)
 /* ---- shutdown and close at once, with several that wait ---- */
 
 static void *
-reader(void *arg)
+reads(void *arg)
 {
-	struct got *g = arg;
-
 	begun++;
-	g->n = read(g->fd, g->b, 8);
-	g->err = errno;
-	return NULL;
+	return reader(arg);
 }
 
 static void *
-accepter(void *arg)
+accepts(void *arg)
 {
-	struct got *g = arg;
-
 	begun++;
-	g->n = accept(g->fd, NULL, NULL);
-	g->err = errno;
-	return NULL;
+	return accepter(arg);
 }
 
 /* Something for each of those who wait, and a close at once. */
@@ -167,7 +136,7 @@ served(const char *what, void *(*f)(void *))
 		struct sockaddr_in sa;
 		int s[2], c[READERS];
 
-		if(f == reader)
+		if(f == reads)
 			OK(pipe(s));
 		else
 			s[0] = tcplisten(&sa, READERS);
@@ -180,7 +149,7 @@ served(const char *what, void *(*f)(void *))
 			sched_yield();
 		nudge();
 		for(int k = 0; k < READERS; k++)
-			if(f == reader)
+			if(f == reads)
 				EQ(write(s[1], "12345678", 8), 8);
 			else
 				c[k] = tcpdial(&sa);
@@ -192,14 +161,14 @@ served(const char *what, void *(*f)(void *))
 			if(g[k].n >= 0)
 				right++;
 			else /* too late: by then the number may be another accepter's connection */
-				CHECK(g[k].err == EBADF || (f == accepter && g[k].err == EINVAL));
-			if(f == accepter) {
+				CHECK(g[k].err == EBADF || (f == accepts && g[k].err == EINVAL));
+			if(f == accepts) {
 				OK(close(c[k]));
 				if(g[k].n >= 0)
 					OK(close(g[k].n));
 			}
 		}
-		if(f == reader)
+		if(f == reads)
 			OK(close(s[1]));
 	}
 	CHECK(right > n * READERS * 2 / 3);
@@ -218,7 +187,7 @@ ended(const char *what, void *(*f)(void *), int want)
 		struct sockaddr_in sa;
 		int s[2];
 
-		if(f == reader)
+		if(f == reads)
 			tcppair(s);
 		else
 			s[0] = tcplisten(&sa, 5);
@@ -239,7 +208,7 @@ ended(const char *what, void *(*f)(void *), int want)
 			else
 				CHECK(g[k].n == -1 && g[k].err == EBADF);
 		}
-		if(f == reader)
+		if(f == reads)
 			OK(close(s[1]));
 	}
 	CHECK(right > n * READERS / 2);
@@ -268,12 +237,12 @@ main(void)
 	before = numbers();
 	for(int i = 2; i < 4; i++)
 		rest(i & 1, i & 2);
-	ended("read", reader, 0);
-	ended("accept", accepter, EINVAL);
+	ended("read", reads, 0);
+	ended("accept", accepts, EINVAL);
 	writerest(false);
 	writerest(true);
-	served("read of what was there", reader);
-	served("accept of who was there", accepter);
+	served("read of what was there", reads);
+	served("accept of who was there", accepts);
 	EQ(numbers(), before);
 	return 0;
 }

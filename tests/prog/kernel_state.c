@@ -4,21 +4,17 @@
  * slack, memory policy, I/O priority, fsuid, capabilities, namespaces, working directory and umask of its own, seccomp filters,
  * personality, the parent-death signal.
  */
-#include "prog.h"
+#include "deny.h"
 #include <asm/prctl.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <sys/fsuid.h>
 #include <sys/personality.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 
 static int root;
@@ -210,19 +206,12 @@ getbyfd(void)
 static int
 setfilter(void)
 {
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpgid, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 16),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x7ffffffe, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EXDEV),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog prog = { 6, code };
+	struct sock_filter code[6];
+	struct sock_fprog prog = pgidfilter(code);
 
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == 0;
 }
-static long getfilter(void) { return syscall(SYS_getpgid, 0x7ffffffe) == -1 ? errno : 0; }
+static long getfilter(void) { return pgidfiltered(); }
 
 static const struct state {
 	const char *name;

@@ -4,9 +4,7 @@
  * it knows of, or computes for long, also with the mutex locked. A thread of libc's own (SIGEV_THREAD) comes to the same
  * mutex when they have been at it for a while. No count is lost, and nobody is in twice.
  */
-#include "prog.h"
-#include <signal.h>
-#include <sys/syscall.h>
+#include "foreign.h"
 
 enum { THREADS = 4, ROUNDS = 40, BURST = 20000, TICKS = 100 };
 
@@ -87,15 +85,12 @@ tick(union sigval v)
 int
 main(void)
 {
-	struct sigevent ev = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = tick};
-	struct itimerspec every = {.it_interval.tv_nsec = 1000000, .it_value.tv_nsec = 30000000};
 	pthread_t t[THREADS];
 	timer_t timer;
 
 	for(long i = 0; i < THREADS; i++)
 		OK(pthread_create(&t[i], NULL, counter, (void *)i));
-	EQ(timer_create(CLOCK_MONOTONIC, &ev, &timer), 0);
-	EQ(timer_settime(timer, 0, &every, NULL), 0);
+	timer = foreignthreads(tick, 30 * MS, 1 * MS);
 	for(int i = 0; i < THREADS; i++)
 		OK(pthread_join(t[i], NULL));
 	while(ticks < TICKS)

@@ -4,23 +4,6 @@
 
 static int s[2];
 
-static void
-sendfd(int sock, int fd, char tag)
-{
-	union {
-		struct cmsghdr h;
-		char b[CMSG_SPACE(sizeof(int))];
-	} u = { 0 };
-	struct iovec v = { &tag, 1 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = u.b, .msg_controllen = sizeof u.b };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	EQ(sendmsg(sock, &m, 0), 1);
-}
-
 static int
 recvfd(int sock, char *tag, int flags)
 {
@@ -65,7 +48,7 @@ threads(void)
 	for(int i = 0; i < N; i++) {
 		int p[2];
 		OK(pipe(p));
-		sendfd(s[1], p[0], 'A' + i);
+		passfd(s[1], p[0], 'A' + i);
 		OK(close(p[0]));
 		w[i] = p[1];
 	}
@@ -103,7 +86,7 @@ processes(void)
 				tcppair(q);
 			else
 				OK(socketpair(AF_UNIX, SOCK_STREAM, 0, q));
-			sendfd(s[1], q[1], i);
+			passfd(s[1], q[1], i);
 			OK(close(q[1]));
 			mine[i] = q[0];
 		}
@@ -165,7 +148,7 @@ credentials(void)
 	join(t);
 	/* A plain reader loses the descriptor that comes with the byte, not the byte. */
 	char b;
-	sendfd(s[1], 0, 'k');
+	passfd(s[1], 0, 'k');
 	EQ(read(s[0], &b, 1), 1);
 	EQ(b, 'k');
 	OK(close(s[0])), OK(close(s[1]));

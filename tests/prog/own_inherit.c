@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* A thread inherits what its creator has changed of its own kernel thread, and nobody else does: as by clone(2). */
-#include "prog.h"
-#include <linux/seccomp.h>
-#include <linux/filter.h>
+#include "deny.h"
 #include <sched.h>
 #include <semaphore.h>
 #include <sys/fsuid.h>
 #include <sys/personality.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
-
-enum { ADDR_NO_RANDOMIZE_BIT = ADDR_NO_RANDOMIZE };
 
 /* What one finds of it. */
 struct found {
@@ -41,8 +35,7 @@ look(struct found *f, int withumask)
 	f->slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
 	f->keepcaps = prctl(PR_GET_KEEPCAPS, 0, 0, 0, 0);
 	f->seccomp = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
-	errno = 0;
-	f->filtered = syscall(SYS_getpgid, 0x7ffffffe) == -1 ? errno : 0;
+	f->filtered = pgidfiltered();
 	EQ(sched_getaffinity(0, sizeof set, &set), 0);
 	f->cpus = CPU_COUNT(&set);
 	EQ(uname(&u), 0);
@@ -107,19 +100,11 @@ child(void *arg)
 	return arg;
 }
 
-/* getpgid(0x7ffffffe) fails with EXDEV. */
 static void
 filter(void)
 {
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpgid, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 16),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x7ffffffe, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EXDEV),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog prog = { 6, code };
+	struct sock_filter code[6];
+	struct sock_fprog prog = pgidfilter(code);
 
 	EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0), 0);
 }
@@ -140,7 +125,7 @@ changes(void *arg)
 	errno = 0;
 	EQ(nice(4), 4);
 	EQ(prctl(PR_SET_TIMERSLACK, 123456, 0, 0, 0), 0);
-	CHECK(personality((unsigned long)(before.persona | ADDR_NO_RANDOMIZE_BIT)) != -1);
+	CHECK(personality((unsigned long)(before.persona | ADDR_NO_RANDOMIZE)) != -1);
 	EQ(syscall(SYS_ioprio_set, 1, 0, 2 << 13 | 6), 0);
 	EQ(unshare(CLONE_FS), 0);
 	EQ(chdir("/"), 0);

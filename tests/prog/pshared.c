@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Process-shared mutex, condition, semaphore, barrier, rwlock and spin lock between forked processes with threads in each. */
-#include "prog.h"
+#include "shared.h"
 #include <semaphore.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 
 #define PROCS 3
 #define THREADS 4
@@ -92,28 +90,11 @@ child(void)
 static void
 setup(void)
 {
-	pthread_mutexattr_t ma;
-	pthread_condattr_t ca;
-	pthread_barrierattr_t ba;
-	pthread_rwlockattr_t ra;
-	int got;
-
-	OK(pthread_mutexattr_init(&ma));
-	OK(pthread_mutexattr_setpshared(&ma, PTHREAD_PROCESS_SHARED));
-	OK(pthread_mutexattr_getpshared(&ma, &got));
-	EQ(got, PTHREAD_PROCESS_SHARED);
-	OK(pthread_mutex_init(&s->m, &ma));
-	OK(pthread_mutexattr_setrobust(&ma, PTHREAD_MUTEX_ROBUST));
-	OK(pthread_mutex_init(&s->robust, &ma));
-	OK(pthread_condattr_init(&ca));
-	OK(pthread_condattr_setpshared(&ca, PTHREAD_PROCESS_SHARED));
-	OK(pthread_cond_init(&s->c, &ca));
-	OK(pthread_barrierattr_init(&ba));
-	OK(pthread_barrierattr_setpshared(&ba, PTHREAD_PROCESS_SHARED));
-	OK(pthread_barrier_init(&s->bar, &ba, PROCS * THREADS));
-	OK(pthread_rwlockattr_init(&ra));
-	OK(pthread_rwlockattr_setpshared(&ra, PTHREAD_PROCESS_SHARED));
-	OK(pthread_rwlock_init(&s->rw, &ra));
+	sharedmutex(&s->m);
+	sharedrobust(&s->robust);
+	sharedcond(&s->c);
+	sharedbarrier(&s->bar, PROCS * THREADS);
+	sharedrwlock(&s->rw);
 	OK(pthread_spin_init(&s->spin, PTHREAD_PROCESS_SHARED));
 	EQ(sem_init(&s->sem, 1, 3), 0);
 }
@@ -151,8 +132,7 @@ main(void)
 	int st;
 
 	loops = scale(200);
-	s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	CHECK(s != MAP_FAILED);
+	s = sharedmem(sizeof *s);
 	for(int round = 0; round < 2; round++) {
 		/* In the second round the forking process has had threads itself. */
 		memset(s, 0, sizeof *s);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A wait on another process, in each process-shared kind, lets the other threads of the process run; the waits time out rightly. */
-#include "prog.h"
+#include "shared.h"
 #include <semaphore.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 
 struct shared {
 	pthread_mutex_t m;
@@ -89,25 +87,15 @@ child(void)
 int
 main(void)
 {
-	pthread_mutexattr_t ma;
-	pthread_condattr_t ca;
-	pthread_rwlockattr_t ra;
 	pthread_t t[9], b;
 	pid_t pid;
 	long was;
 	int st;
 
-	s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	CHECK(s != MAP_FAILED);
-	OK(pthread_mutexattr_init(&ma));
-	OK(pthread_mutexattr_setpshared(&ma, PTHREAD_PROCESS_SHARED));
-	OK(pthread_mutex_init(&s->m, &ma));
-	OK(pthread_condattr_init(&ca));
-	OK(pthread_condattr_setpshared(&ca, PTHREAD_PROCESS_SHARED));
-	OK(pthread_cond_init(&s->c, &ca));
-	OK(pthread_rwlockattr_init(&ra));
-	OK(pthread_rwlockattr_setpshared(&ra, PTHREAD_PROCESS_SHARED));
-	OK(pthread_rwlock_init(&s->rw, &ra));
+	s = sharedmem(sizeof *s);
+	sharedmutex(&s->m);
+	sharedcond(&s->c);
+	sharedrwlock(&s->rw);
 	EQ(sem_init(&s->sem, 1, 0), 0);
 	EQ(sem_init(&s->go, 1, 0), 0);
 	EQ(sem_init(&s->finish, 1, 0), 0);

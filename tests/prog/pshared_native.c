@@ -3,10 +3,8 @@
  * Process-shared objects between this process, which may run under heddle, and one that it starts without: every kind of mutex, condition
  * variable, rwlock, barrier, semaphore, and a robust mutex whose owners die, a thread and a process.
  */
-#include "prog.h"
+#include "shared.h"
 #include <semaphore.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 
 enum { N = 200, T = 4, DIED = 9 };
 
@@ -102,34 +100,30 @@ both(void)
 	pingpong();
 }
 
+static struct shared *
+map(int fd)
+{
+	void *p = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(p != MAP_FAILED);
+	return p;
+}
+
 static void
 make(void)
 {
-	pthread_mutexattr_t ma;
-	pthread_condattr_t ca;
-	pthread_rwlockattr_t ra;
-	pthread_barrierattr_t ba;
+	pthread_mutexattr_t a = sharedattr();
 
-	OK(pthread_mutexattr_init(&ma));
-	OK(pthread_mutexattr_setpshared(&ma, PTHREAD_PROCESS_SHARED));
-	OK(pthread_mutex_init(&s->plain, &ma));
-	OK(pthread_mutexattr_settype(&ma, PTHREAD_MUTEX_RECURSIVE));
-	OK(pthread_mutex_init(&s->recursive, &ma));
-	OK(pthread_mutexattr_settype(&ma, PTHREAD_MUTEX_NORMAL));
-	OK(pthread_mutexattr_setprotocol(&ma, PTHREAD_PRIO_INHERIT));
-	OK(pthread_mutex_init(&s->inherit, &ma));
-	OK(pthread_mutexattr_setprotocol(&ma, PTHREAD_PRIO_NONE));
-	OK(pthread_mutexattr_setrobust(&ma, PTHREAD_MUTEX_ROBUST));
-	OK(pthread_mutex_init(&s->robust, &ma));
-	OK(pthread_condattr_init(&ca));
-	OK(pthread_condattr_setpshared(&ca, PTHREAD_PROCESS_SHARED));
-	OK(pthread_cond_init(&s->cond, &ca));
-	OK(pthread_rwlockattr_init(&ra));
-	OK(pthread_rwlockattr_setpshared(&ra, PTHREAD_PROCESS_SHARED));
-	OK(pthread_rwlock_init(&s->rw, &ra));
-	OK(pthread_barrierattr_init(&ba));
-	OK(pthread_barrierattr_setpshared(&ba, PTHREAD_PROCESS_SHARED));
-	OK(pthread_barrier_init(&s->bar, &ba, 2 * T));
+	OK(pthread_mutexattr_settype(&a, PTHREAD_MUTEX_RECURSIVE));
+	OK(pthread_mutex_init(&s->recursive, &a));
+	OK(pthread_mutexattr_settype(&a, PTHREAD_MUTEX_NORMAL));
+	OK(pthread_mutexattr_setprotocol(&a, PTHREAD_PRIO_INHERIT));
+	OK(pthread_mutex_init(&s->inherit, &a));
+	sharedmutex(&s->plain);
+	sharedrobust(&s->robust);
+	sharedcond(&s->cond);
+	sharedrwlock(&s->rw);
+	sharedbarrier(&s->bar, 2 * T);
 	OK(sem_init(&s->to[0], 1, 0));
 	OK(sem_init(&s->to[1], 1, 0));
 }
@@ -138,8 +132,7 @@ make(void)
 static int
 native(int fd)
 {
-	s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	CHECK(s != MAP_FAILED);
+	s = map(fd);
 	side = 1;
 	both();
 	inherit();
@@ -157,8 +150,7 @@ main(int argc, char **argv)
 		return native(atoi(argv[1]));
 	fd = memfd_create("pshared", 0);
 	CHECK(fd >= 0 && ftruncate(fd, sizeof *s) == 0);
-	s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	CHECK(s != MAP_FAILED);
+	s = map(fd);
 	make();
 	snprintf(num, sizeof num, "%d", fd);
 	pid = fork();

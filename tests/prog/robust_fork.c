@@ -4,9 +4,7 @@
  * when one was held at the fork that made the process, and when others have been unlocked since. It has threads by then, and
  * the one that holds the mutex has waited a while.
  */
-#include "prog.h"
-#include <sys/mman.h>
-#include <sys/wait.h>
+#include "shared.h"
 
 enum { N = 3, THREADS = 4 };
 
@@ -126,8 +124,7 @@ unmapped(void)
 	pid_t pid;
 	int st;
 
-	parents = mmap(NULL, sizeof *parents, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	CHECK(parents != MAP_FAILED);
+	parents = sharedmem(sizeof *parents);
 	OK(pthread_mutexattr_init(&attr));
 	OK(pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST));
 	OK(pthread_mutex_init(parents, &attr));
@@ -151,22 +148,16 @@ unmapped(void)
 int
 main(void)
 {
-	pthread_mutexattr_t attr;
-
-	m = mmap(NULL, N * sizeof *m, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	CHECK(m != MAP_FAILED);
-	OK(pthread_mutexattr_init(&attr));
-	OK(pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED));
-	OK(pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST));
+	m = sharedmem(N * sizeof *m);
 	for(int i = 0; i < N; i++)
-		OK(pthread_mutex_init(&m[i], &attr));
+		sharedrobust(&m[i]);
 	all();
 	unmapped();
 	/* the parent has one: its child does not, and is as free */
 	for(int i = 0; i < 2; i++){
 		pthread_mutex_t other;
 
-		OK(pthread_mutex_init(&other, &attr));
+		sharedrobust(&other);
 		OK(pthread_mutex_lock(&other));
 		all();
 		threads();

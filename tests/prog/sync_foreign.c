@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads that libc makes by itself (SIGEV_THREAD) and the program's own wait for each other, both ways. */
-#include "prog.h"
+#include "foreign.h"
 #include <semaphore.h>
-#include <signal.h>
 
 enum { TICKS = 100 };
 
@@ -83,21 +82,17 @@ hold(void *arg)
 int
 main(void)
 {
-	struct sigevent ev = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = tick};
-	struct itimerspec its = {{0, 1 * MS}, {0, 1 * MS}};
 	pthread_t t[4];
 	timer_t timer;
 	long seen;
 
 	EQ(sem_init(&toforeign, 0, 0), 0);
 	EQ(sem_init(&toown, 0, 0), 0);
-	if(timer_create(CLOCK_MONOTONIC, &ev, &timer) != 0)
-		SKIP("no SIGEV_THREAD timers");
 	t[0] = spawn(answer, NULL);
 	t[1] = spawn(give, NULL);
 	t[2] = spawn(hold, NULL);
 	t[3] = spawn(hold, NULL);
-	EQ(timer_settime(timer, 0, &its, NULL), 0);
+	timer = foreignthreads(tick, 1 * MS, 1 * MS);
 	join(t[0]);
 	join(t[1]);
 	do{
