@@ -244,6 +244,7 @@ nextseq(uint32_t seq)
 	return seq + 1 != 0 ? seq + 1 : 1;
 }
 
+/* trusted: what pd says about its number is true. */
 static inline bool
 trusted(struct polldesc *pd)
 {

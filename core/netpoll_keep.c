@@ -26,7 +26,7 @@
  * Woken, but not there yet
  * ------------------------
  * A G that an event has woken is on no queue, and has yet to run and to make its call again, which natively would have its data by
- * now. It is found all the same: its slot names it still (struct pollslot in netpoll.h), or its entry is among pd's.
+ * now. It is found all the same: its slot names it still (WOKENG in netpoll.h), or its entry is among pd's.
  *
  *	closer                                       G, woken (Wclaimed)
  *	note, heavybarrier                           park returns: Wrun

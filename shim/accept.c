@@ -30,7 +30,7 @@ newconn(int fd, struct polldesc *l, int flags)
 	if(pd == NULL)
 		return;
 	/* it inherits everything but O_NONBLOCK; what is not known is asked when it first has to wait */
-	if(fdtrusted(l) && (load_relaxed(&l->flags) & PD_KNOWN)){
+	if(trusted(l) && (load_relaxed(&l->flags) & PD_KNOWN)){
 		kind = (enum fdkind)load_relaxed(&l->kind);
 		fl |= PD_KNOWN | (load_relaxed(&l->flags) & (PD_LOWAT | PD_NODRAIN | PD_TIMEO));
 	}
@@ -170,7 +170,7 @@ connect(int fd, const struct sockaddr *addr, socklen_t alen)
 	cancelpoint(gp);
 	rtenter(gp);
 	pd = pollget(fd);
-	if(pd != NULL && !fdnonblock(pd) && load_relaxed(&pd->kind) == Ktcp && fdtrusted(pd) && !alone() &&
+	if(pd != NULL && !fdnonblock(pd) && load_relaxed(&pd->kind) == Ktcp && trusted(pd) && !alone() &&
 	   (fdask(pd, &f, Wconnect), !f.nb))
 		r = connectwait(gp, pd, addr, alen);
 	else if(pd != NULL && fdkind(pd) == Ktcp && !fdnonblock(pd) && !alone())

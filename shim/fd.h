@@ -48,13 +48,6 @@ fdours(struct g *gp)
 }
 void fdstart(void); /* the process starts, or is the child of a fork */
 
-/* fdtrusted: what pd says about its number is true. */
-static inline bool
-fdtrusted(struct polldesc *pd)
-{
-	return (load_relaxed(&pd->flags) & PD_OWN) && pd->epoch == load_relaxed(&forkepoch);
-}
-
 /* fdnonblock: pd's O_NONBLOCK is known to be set, from when it was made or from fcntl: the kernel may be asked directly. */
 static inline bool
 fdnonblock(struct polldesc *pd)
@@ -91,7 +84,7 @@ ioatonce(struct g *gp, long r)
 static inline bool
 fddrained(struct polldesc *pd, uint32_t seq)
 {
-	return load_relaxed(&pd->drained) == seq && fdtrusted(pd) &&
+	return load_relaxed(&pd->drained) == seq && trusted(pd) &&
 	       (load_relaxed(&pd->flags) & (PD_NODRAIN | PD_KNOWN)) == PD_KNOWN;
 }
 

@@ -115,7 +115,7 @@ keep(struct polldesc *pd, uint32_t gen, const struct fdfacts *f, uint8_t kind)
 	if(f->rtimeo != NOTIME || f->wtimeo != NOTIME)
 		fl |= PD_TIMEO;
 	lock(&pd->lock);
-	if(pd->gen == gen && fdtrusted(pd)){
+	if(pd->gen == gen && trusted(pd)){
 		store_relaxed(&pd->kind, kind);
 		store_relaxed(&pd->rtimeo, f->rtimeo);
 		store_relaxed(&pd->wtimeo, f->wtimeo);
@@ -132,13 +132,13 @@ fdask(struct polldesc *pd, struct fdfacts *f, enum waitreason why)
 	uint8_t kind;
 
 	/* without the lock: who closes a number that others use changes rseq, too */
-	if(likely(fdtrusted(pd) && (fl & PD_KNOWN))){
+	if(likely(trusted(pd) && (fl & PD_KNOWN))){
 		kept(pd, fl, f);
 		return;
 	}
 	*f = (struct fdfacts){.rtimeo = NOTIME, .wtimeo = NOTIME};
 	kind = fdkind(pd);
-	if(fdtrusted(pd)){
+	if(trusted(pd)){
 		askall(pd, f, fl, &kind);
 		keep(pd, gen, f, kind);
 	}else
@@ -313,7 +313,7 @@ ioatonceslow(struct g *gp, long r)
 void
 keeperr(struct polldesc *pd, long r)
 {
-	if(r != -EAGAIN && r != -EINTR && r != -EPIPE && r != -EBADF && fdtrusted(pd)){
+	if(r != -EAGAIN && r != -EINTR && r != -EPIPE && r != -EBADF && trusted(pd)){
 		store_relaxed(&pd->err, (int)-r);
 		fetch_or(&pd->flags, PD_ERR);
 	}

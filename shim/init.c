@@ -137,7 +137,7 @@ threadsanitizer(void)
 	return libc.dlsym(RTLD_DEFAULT, "__tsan_init") != NULL;
 }
 
-enum { GOBUILDID = 4 }; /* type of the note */
+enum { GOBUILDID = 4, GONAME = 'G' | 'o' << 8 }; /* the note's type, and its name as a word: two letters and two NULs */
 
 /*
  * A program of Go's has threads by pthread_create if it uses cgo. They are for Go's scheduler what Ms are for heddle's: its runtime
@@ -154,8 +154,8 @@ gonote(struct dl_phdr_info *info, size_t size, void *arg)
 		const ElfW(Nhdr) *n = (const ElfW(Nhdr) *)(info->dlpi_addr + ph->p_vaddr), *next;
 		const char *end = (const char *)n + ph->p_memsz;
 
-		for(; ph->p_type == PT_NOTE && (const char *)(n + 1) + sizeof "Go\0" <= end; n = next){
-			if(n->n_type == GOBUILDID && n->n_namesz == sizeof "Go\0" && memcmp(n + 1, "Go\0", sizeof "Go\0") == 0)
+		for(; ph->p_type == PT_NOTE && (const char *)(n + 1) + sizeof(uint32_t) <= end; n = next){
+			if(n->n_type == GOBUILDID && n->n_namesz == sizeof(uint32_t) && *(const uint32_t *)(n + 1) == GONAME)
 				*found = true;
 			next = (const void *)((const char *)(n + 1) + ((n->n_namesz + 3) & ~3U) + ((n->n_descsz + 3) & ~3U));
 		}

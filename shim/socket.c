@@ -176,7 +176,7 @@ recvcall(struct recvcall *c)
 		r = iononblock(c->gp, recvblock(c)); /* never waits */
 	else{
 		fdask(c->pd, &f, Wread); /* refines kind */
-		if(c->m == NULL && load_relaxed(&c->pd->kind) == Ktcp && fdtrusted(c->pd) &&
+		if(c->m == NULL && load_relaxed(&c->pd->kind) == Ktcp && trusted(c->pd) &&
 		   !(c->flags & (MSG_PEEK | SPECIAL)) && f.rtimeo == NOTIME && !f.nb && !f.lowat)
 			r = recvall(c);
 		else if(c->flags & MSG_OOB)

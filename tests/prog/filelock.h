@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 
 static char lockpath[] = "/tmp/filelock.XXXXXX";
-static int lockorder[2], lockdone[2]; /* 'l': lock, 'u': unlock, the end: remove the file; each is answered */
+static int lockorder[2], lockdone[2]; /* 'l': lock, 'u': unlock, 't': in a while; the end: remove the file */
 static pid_t lockowner;
 
 static void
@@ -26,9 +26,14 @@ lockobey(void)
 		if(ch == 'l') {
 			CHECK((fd = open(lockpath, O_RDONLY)) >= 0);
 			EQ(flock(fd, LOCK_EX), 0);
-		} else
+		}
+		if(ch == 'u')
 			EQ(close(fd), 0);
 		EQ(write(lockdone[1], &ch, 1), 1);
+		if(ch == 't') {
+			msleep(200);
+			EQ(close(fd), 0);
+		}
 	}
 	_exit(unlink(lockpath) == 0 ? 0 : 1);
 }
@@ -66,10 +71,17 @@ locktake(void)
 	lockcommand('l');
 }
 
-static void
+UNUSED static void
 lockrelease(void)
 {
 	lockcommand('u');
+}
+
+/* The same 200 ms from now, when the program may have no thread that gets to say so. */
+UNUSED static void
+lockreleaselater(void)
+{
+	lockcommand('t');
 }
 
 /* In a thread: waits for the lock. Each has an open file of its own, else they would share it. */

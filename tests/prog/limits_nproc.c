@@ -57,10 +57,10 @@ main(void)
 		h[i] = spawn(hog, NULL);
 	while(started < 2)
 		sched_yield();
+	lockreleaselater(); /* all kernel threads that there are may block */
 	EQ(setrlimit(RLIMIT_NPROC, &lim), 0);
 	for(int i = 0; i < N; i++)
 		join(n[i]);
-	lockrelease();
 	for(int i = 0; i < N; i++)
 		join(b[i]);
 	EQ(naps, N);
