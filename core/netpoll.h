@@ -21,7 +21,7 @@ enum fdkind {
 	Kblock,  /* what polling cannot stand for, like a terminal: block in the kernel */
 };
 
-enum { /* polldesc.flags; PD_NODRAIN under lock or by the G that uses the descriptor, see fdfact() in shim/fd.c */
+enum { /* polldesc.flags; PD_NODRAIN under lock or by the G that uses the descriptor, see shim/fdfacts.c */
 	PD_OWN = 1,     /* a wrapper saw this number made, and its description has had no other name since */
 	PD_KNOWN = 2,   /* kind and the time-outs have been asked for or set; worth something with PD_OWN only */
 	PD_NB = 4,      /* the program's O_NONBLOCK; true with PD_OWN alone */

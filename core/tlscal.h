@@ -52,9 +52,13 @@ bool tlsquickreset(struct g *gp, const struct tlscal *);
 /* tlsnodynamic says for sure that gp has no dynamic TLS. */
 bool tlsnodynamic(struct g *gp, const struct tlscal *);
 
-/* ---- tlscal.c ---- */
-void tlsimagefork(void);
+void tlsimagefork(void); /* in the child of a fork */
 
+/* ---- tlsprefetch.c ---- */
+/* tlsfindlines finds out which lines those are; tlsgoff: tls_g's place, from the TCB. */
+void tlsfindlines(const struct tlscal *, ptrdiff_t tlsgoff);
+
+/* ---- tlscal.c ---- */
 /* tlscalibrate fills both in; NULL, or in a few words what is not as expected. It returns tlscalagain if only memory or
  * a thread was lacking. */
 extern const char tlscalagain[];
