@@ -2,7 +2,7 @@
 /*
  * sysmon: the one thread that runs without a P (Go: proc.go sysmon, retake).
  *
- * Each round, 20 us apart while there is something to do and up to 10 ms when not, it
+ * Each round, at once after one that took a P, 20 us apart while there is something to do and up to 10 ms when not, it
  *   - takes the P of a G that stayed in a system call for a whole round without using the CPU;
  *   - asks a G that ran for a slice (10 ms, less when many wait) to yield, by flag and signal;
  *   - takes the P of one that did not yield, or that blocks in a call nobody knows;
@@ -31,7 +31,7 @@
 #include "sysmon.h"
 
 static const int64_t MINDELAY = 20 * USEC, WAITDELAY = MSEC, MAXDELAY = 10 * MSEC;
-enum { IDLEROUNDS = 50, DEEPROUNDS = 6, FUTILE = 4 };
+enum { IDLEROUNDS = 50, DEEPROUNDS = 6, FUTILE = 4, LOOKS = 3 };
 
 /*
  * Wakes in a row, by calls that might block while others wait, after which none did. A server that opens and reads files
@@ -77,6 +77,7 @@ blocked(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 	cpu = mcputime(mp);
 	if(cpu >= 0 && cpu != pp->syscpu){
 		pp->syscpu = cpu;
+		suspect |= workwaits(pp, now);
 		return false;
 	}
 	return true;
@@ -172,17 +173,20 @@ retake(int64_t now)
 }
 
 /*
- * A G found in a call for the first time, while others wait, is looked at again at once; between the looks its thread may
- * run, if it was off the CPU only because we are on it. To sleep would cost 20 us and more to fall asleep and wake.
+ * A G found in a call while others wait is looked at again at once; between the looks its thread may run, if it was off the CPU
+ * only because we are on it. To sleep would cost 20 us and more to fall asleep and wake. Where we share a CPU with it our timer
+ * often stops it on its way into the call: then it runs on at the first yield, the second look sees that it has, and
+ * the third that it does no more.
  */
 static int
-retaketwice(int64_t now)
+retakenow(int64_t now)
 {
 	int n;
 
 	suspect = false;
 	n = retake(now);
-	if(suspect){
+	for(int i = 1; suspect && i < LOOKS; i++){
+		suspect = false;
 		rawsyscall(SYS_sched_yield);
 		n += retake(nanotime());
 	}
@@ -237,12 +241,22 @@ sysmonwake(void)
 		notewakeup(&sched.sysmonnote);
 }
 
-/* Rests between rounds; a long rest can be cut short by sysmonwake. True if it was. */
+/*
+ * Rests between rounds; a long rest can be cut short by sysmonwake. True if it was.
+ *
+ * A round that took a P is followed by the next one at once, once who shares our CPU has run: calls that block come in rows, as the
+ * G that got the P makes the next one. On one CPU it has done so when we run again, and to sleep then would leave the CPU idle for 20 us
+ * and for as long as the timer takes, which on a virtual machine is longer.
+ */
 static bool
-rest(int64_t delay)
+rest(int64_t delay, bool took)
 {
 	uint32_t how = futile >= FUTILE && delay <= WAITDELAY ? SYSMON_NAPS : SYSMON_RESTS;
 
+	if(took){
+		rawsyscall(SYS_sched_yield);
+		return false;
+	}
 	if(delay < MSEC){
 		usleep_ns(delay);
 		return false;
@@ -315,6 +329,7 @@ sysmon(void *arg)
 {
 	int64_t delay = MINDELAY, lasttrace = nanotime(), lastscavenge = 0, now = lasttrace;
 	int idle = 0, asleep = 0;
+	bool took = false;
 
 	rawsyscall(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	sigsysmonstart();
@@ -328,7 +343,7 @@ sysmon(void *arg)
 			delay = MAXDELAY;
 		if(delay > WAITDELAY && anywaits(now))
 			delay = WAITDELAY;
-		if(rest(delay)){
+		if(rest(delay, took)){
 			if(futile < FUTILE){
 				futile++;
 				idle = 0;
@@ -343,7 +358,8 @@ sysmon(void *arg)
 			asleep = 0;
 		}
 		now = nanotime();
-		if(retaketwice(now))
+		took = retakenow(now) != 0;
+		if(took)
 			idle = futile = 0;
 		else if(idle <= IDLEROUNDS)
 			idle++;
