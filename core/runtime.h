@@ -227,6 +227,7 @@ struct m {
 	uintptr_t gsignal;   /* signal stack's lowest address */
 	size_t gsignalsize;
 	int64_t cpulast;     /* sysmon's: the thread's CPU clock when last looked at */
+	uint32_t cpulooks;   /* sysmon's: in so many looks in a row it had moved */
 	struct g *cpug;      /* this and the next three: cputime.c */
 	int64_t cpustamp;
 	uint64_t cpugoid;
@@ -272,7 +273,7 @@ struct p {
 	uint64_t nexec, nsteal; /* statistics; owner writes */
 
 	/* sysmon's */
-	uint32_t sysschedtick, syssystick, systries, syslooks;
+	uint32_t sysschedtick, syssystick, syswaittick, systries, syslooks;
 	struct g *sysg;
 	int64_t sysschedwhen, syssyswhen, syscpu;
 };

@@ -6,7 +6,7 @@
 #include "sysmon.h"
 
 static const int64_t MINSLICE = 2 * MSEC;
-enum { PREEMPTTRIES = 2, OFFCPULOOKS = 2 };
+enum { PREEMPTTRIES = 2 };
 
 /*
  * CPU time of mp's thread in ns: CLOCK_THREAD_CPUTIME_ID of another thread. 0 if the kernel does not tell: the

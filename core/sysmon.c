@@ -30,16 +30,18 @@
 
 #include "sysmon.h"
 
-static const int64_t MINDELAY = 20 * USEC, WAITDELAY = MSEC, MAXDELAY = 10 * MSEC;
+static const int64_t MINDELAY = 20 * USEC, WAITDELAY = MSEC, BRISKDELAY = 5 * MSEC, MAXDELAY = 10 * MSEC;
+static const int64_t BRISK = 500 * USEC;
 enum { IDLEROUNDS = 50, DEEPROUNDS = 6, FUTILE = 4, LOOKS = 3 };
 
 /*
  * Wakes in a row, by calls that might block while others wait, after which none did. A server that opens and reads files
  * which are in memory makes such calls all the time, and would pay for a wake with each. After FUTILE of
- * them sysmon looks but once when woken, and cannot be woken in its next rest of a millisecond: a call that does
- * block then keeps its P for that long, once.
+ * them sysmon looks but once when woken, and cannot be woken in its next rest (a nap) of a millisecond, later of up to five: a call
+ * that does block then keeps its P for that long, once.
  */
 static int futile;
+static int64_t nap = MSEC;
 static bool suspect; /* a G may be blocked in its call, while others wait */
 
 /* What a round wants to take: candidates share one membarrier. */
@@ -187,7 +189,7 @@ retakenow(int64_t now)
 	n = retake(now);
 	for(int i = 1; suspect && i < LOOKS; i++){
 		suspect = false;
-		rawsyscall(SYS_sched_yield);
+		rawsyscall(SYS_sched_yield); /* where others compute on our CPU they may keep it for milliseconds */
 		n += retake(nanotime());
 	}
 	return n;
@@ -242,21 +244,33 @@ sysmonwake(void)
 }
 
 /*
- * Rests between rounds; a long rest can be cut short by sysmonwake. True if it was.
- *
- * A round that took a P is followed by the next one at once, once who shares our CPU has run: calls that block come in rows, as the
- * G that got the P makes the next one. On one CPU it has done so when we run again, and to sleep then would leave the CPU idle for 20 us
- * and for as long as the timer takes, which on a virtual machine is longer.
+ * After a round that took a P: lets those run who share our CPU, instead of a sleep. Calls that block come in rows, as the G that got
+ * the P makes the next one. On one CPU it has done so when we run again, and to sleep then would leave the CPU idle for 20 us and for as
+ * long as the timer takes, on a virtual machine 30 us more. But where somebody computes on our CPU a yield costs us our turn, for
+ * milliseconds: then not again until the time lost is a hundredth. False if it was not done.
  */
+static bool
+letrun(void)
+{
+	static int64_t notbefore;
+	int64_t start = nanotime(), lost;
+
+	if(start < notbefore)
+		return false;
+	rawsyscall(SYS_sched_yield);
+	if((lost = nanotime() - start) > MSEC)
+		notbefore = start + 100 * lost;
+	return true;
+}
+
+/* Rests between rounds; a long rest can be cut short by sysmonwake. True if it was. */
 static bool
 rest(int64_t delay, bool took)
 {
-	uint32_t how = futile >= FUTILE && delay <= WAITDELAY ? SYSMON_NAPS : SYSMON_RESTS;
+	uint32_t how = futile >= FUTILE && delay <= nap ? SYSMON_NAPS : SYSMON_RESTS;
 
-	if(took){
-		rawsyscall(SYS_sched_yield);
+	if(took && letrun())
 		return false;
-	}
 	if(delay < MSEC){
 		usleep_ns(delay);
 		return false;
@@ -272,14 +286,31 @@ rest(int64_t delay, bool took)
 	return false;
 }
 
-/* Does any P keep something waiting? Then the rounds must not become long. */
-static bool
-anywaits(int64_t now)
+/*
+ * How long a round may be, which is longer while nothing waits for a P. Where something does, but each G has run for less than BRISK since
+ * the last long round, as in a busy server, all get their turns without us: a round in five milliseconds is for the day when one
+ * does not. With 1,000 a second, the timer's cost included, sysmon took 2 % of a virtual machine's CPU.
+ */
+static int64_t
+waitdelay(int64_t now)
 {
-	for(int i = 0; i < gomaxprocs; i++)
-		if(load_relaxed(&allp[i]->status) == Prunning && workwaits(allp[i], now))
-			return true;
-	return false;
+	static int64_t last;
+	int64_t passed = now - last, delay = MAXDELAY;
+
+	last = now;
+	for(int i = 0; i < gomaxprocs; i++){
+		struct p *pp = allp[i];
+		uint32_t t = load_relaxed(&pp->schedtick), ran = t - pp->syswaittick;
+
+		pp->syswaittick = t;
+		if(load_relaxed(&pp->status) != Prunning || !workwaits(pp, now))
+			continue;
+		if(ran * BRISK < passed)
+			delay = WAITDELAY;
+		else if(delay > BRISKDELAY)
+			delay = BRISKDELAY;
+	}
+	return delay;
 }
 
 /* A timer that nobody serves although a P is idle: its poller is stuck, start another. */
@@ -290,6 +321,23 @@ overduetimers(int64_t now)
 
 	if(load_relaxed(&sched.npidle) != 0 && (w = timesleepuntil()) != 0 && w + SLICE < now)
 		startm(NULL, false);
+}
+
+/*
+ * Does mp's thread, which has no P, compute? Either it is on a CPU now, or it has run before each of the last looks, a slice apart: where it
+ * shares our CPU it is never found there.
+ */
+static bool
+computes(struct m *mp)
+{
+	int64_t cpu = mcputime(mp);
+
+	mp->cpulooks = cpu != mp->cpulast ? mp->cpulooks + 1 : 0;
+	mp->cpulast = cpu;
+	if(!oncpu(mp) && mp->cpulooks <= OFFCPULOOKS)
+		return false;
+	mp->cpulooks = 0;
+	return true;
 }
 
 /*
@@ -317,7 +365,7 @@ rescue(int64_t now)
 		struct g *gp = load_acquire(&mp->curg);
 
 		if(gp == NULL || load_relaxed(&mp->p) != NULL || load_relaxed(&gp->insyscall) || load_relaxed(&gp->locks) != 0 ||
-		   !oncpu(mp))
+		   !computes(mp))
 			continue;
 		fetch_or(&gp->attn, ATTN_PREEMPT);
 		preemptask(mp, gp);
@@ -327,7 +375,7 @@ rescue(int64_t now)
 static void *
 sysmon(void *arg)
 {
-	int64_t delay = MINDELAY, lasttrace = nanotime(), lastscavenge = 0, now = lasttrace;
+	int64_t delay = MINDELAY, longest, lasttrace = nanotime(), lastscavenge = 0, now = lasttrace;
 	int idle = 0, asleep = 0;
 	bool took = false;
 
@@ -341,14 +389,18 @@ sysmon(void *arg)
 			delay = MINDELAY;
 		else if(idle > IDLEROUNDS && (delay *= 2) > MAXDELAY)
 			delay = MAXDELAY;
-		if(delay > WAITDELAY && anywaits(now))
-			delay = WAITDELAY;
+		if(delay > WAITDELAY && (longest = waitdelay(now)) < delay)
+			delay = longest;
 		if(rest(delay, took)){
 			if(futile < FUTILE){
 				futile++;
 				idle = 0;
-			}else
-				delay = WAITDELAY / 2;
+				nap = WAITDELAY;
+			}else{
+				delay = nap / 2;
+				if((nap *= 2) > BRISKDELAY)
+					nap = BRISKDELAY;
+			}
 		}
 		/* all idle in a row of long rounds: sleep for good, and begin with long rounds after */
 		asleep = delay == MAXDELAY && load_relaxed(&sched.npidle) == gomaxprocs ? asleep + 1 : 0;

@@ -6,6 +6,7 @@
 #include "runtime.h"
 
 static const int64_t SLICE = 10 * MSEC;
+enum { OFFCPULOOKS = 2 }; /* so often a thread that runs may be found off the CPU, before that is taken to be because we are on it */
 
 int64_t mcputime(struct m *);
 bool oncpu(struct m *);
