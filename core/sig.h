@@ -83,6 +83,7 @@ extern int32_t sigpid; /* the process's id */
 
 /* ---- signal.c ---- */
 extern uint32_t sigstaken[NSIGS + 1]; /* atomic: how many of each our handler has taken from the kernel */
+extern uint32_t fdowners; /* atomic: the program has given a descriptor's signals to a thread */
 bool sighandled(int sig);  /* the program has a handler for it */
 bool sigignored(int sig);
 void sigfork(struct g *);   /* in the child of a fork, NULL: by a foreign thread. Actions and alternate stack as natively */

@@ -294,6 +294,17 @@ threaddirected(int sig, const siginfo_t *info)
 	       ((sig == SIGPIPE || sig == SIGXFSZ) && info->si_code == SI_USER && info->si_pid == sigpid);
 }
 
+uint32_t fdowners;
+
+/* Has it been sent because of a descriptor? Once some are a thread's, the kernel thread that gets such a signal tells whose it is. */
+static bool
+fromfd(int sig, const siginfo_t *info)
+{
+	if(likely(!load_relaxed(&fdowners)) || info->si_code <= 0)
+		return false;
+	return sig == SIGIO || sig == SIGURG || (sig > SIGSETXIDNO && info->si_code <= POLL_HUP);
+}
+
 /* Should gp, in user mode, run the handler of a signal that its thread has got? */
 static bool
 ishers(struct g *gp, int sig, const siginfo_t *info)
@@ -303,7 +314,7 @@ ishers(struct g *gp, int sig, const siginfo_t *info)
 	if((gp->sigmask | sigwaitset(gp)) & SIGBIT(sig))
 		return false; /* libc has the mask in its hands: system(), abort() */
 	return gp == maing || threaddirected(sig, info) || (load_relaxed(&maing->sigmask) & SIGBIT(sig)) ||
-	       info->si_code == SI_TIMER || sig == SIGPROF || sig == SIGVTALRM;
+	       info->si_code == SI_TIMER || sig == SIGPROF || sig == SIGVTALRM || (gp->m->lockedg == gp && fromfd(sig, info));
 }
 
 /*
@@ -317,7 +328,7 @@ addressee(struct g *gp, int sig, const siginfo_t *info)
 
 	if(threaddirected(sig, info))
 		return gp != NULL ? gp : locked;
-	return info->si_code == SI_TIMER ? locked : NULL;
+	return info->si_code == SI_TIMER || fromfd(sig, info) ? locked : NULL;
 }
 
 /* A fault in trycopy() is that call's result. */

@@ -11,6 +11,7 @@
  */
 #include <asm/prctl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/keyctl.h>
 #include <sys/resource.h>
 
@@ -59,10 +60,15 @@ tidexit(void)
 }
 
 bool
-tidsyscall(long n, long *a, long *b, long *r)
+tidsyscall(long n, long *a, long *b, long c, long *r)
 {
 	*r = -1;
 	switch(n){
+	case SYS_fcntl:
+		if(*b != F_SETOWN_EX && *b != F_GETOWN_EX)
+			return true;
+		*r = fcntl((int)*a, (int)*b, c);
+		return false;
 	case SYS_sched_getaffinity:
 	case SYS_sched_getscheduler:
 	case SYS_sched_getparam:

@@ -242,6 +242,10 @@ dofcntl(int fd, int cmd, long arg)
 		if(r == 0)
 			setnb(fd, arg & O_NONBLOCK);
 		return r;
+	case F_SETOWN_EX:
+		return fdsetowner(fd, (const struct f_owner_ex *)arg);
+	case F_GETOWN_EX:
+		return fdgetowner(fd, (struct f_owner_ex *)arg);
 	default:
 		return libc.fcntl(fd, cmd, arg);
 	}

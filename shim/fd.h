@@ -36,6 +36,11 @@ void fdlistens(int fd);
 /* fdchanged: ask again at the next wait, a time-out or the like has been set. flags are added. */
 void fdchanged(int fd, uint32_t flags);
 
+/* fcntl's F_SETOWN_EX and F_GETOWN_EX: fdowner.c. */
+struct f_owner_ex;
+int fdsetowner(int fd, const struct f_owner_ex *own);
+int fdgetowner(int fd, struct f_owner_ex *own);
+
 /*
  * fdours: the descriptors are those of the table. In the child of a vfork they are not, though it runs in our
  * memory; nor in that of a clone with CLONE_VM, which runs without a G. gp: getg().

@@ -392,7 +392,7 @@ othercall(struct g *gp, long n, long a, long b, long c, long d, long e, long f)
 {
 	long r;
 
-	if(sigsyscall(n, a, b, c, d, &r) || !tidsyscall(n, &a, &b, &r))
+	if(sigsyscall(n, a, b, c, d, &r) || !tidsyscall(n, &a, &b, c, &r))
 		return r;
 	if(n == SYS_prctl)
 		return prctl((int)a, b, c, d, e);

@@ -180,8 +180,8 @@ void attrmemoinit(void);
 
 /* ---- bynumber.c ---- */
 
-/* tidsyscall prepares system call n, with its first two arguments *a and *b. False: it must not be made, *r and errno are its result. */
-bool tidsyscall(long n, long *a, long *b, long *r);
+/* tidsyscall prepares system call n, with its first arguments *a, *b and c. False: it must not be made, *r and errno are its result. */
+bool tidsyscall(long n, long *a, long *b, long c, long *r);
 void *tidaddress(struct g *gp); /* the current G's, for PR_GET_TID_ADDRESS */
 void tidexit(void);             /* at the current G's end, in user mode */
 
