@@ -152,6 +152,8 @@ checkentries(const char *list)
 	free(copy);
 }
 
+enum { COLUMN = 28 }; /* the width of an option with its value */
+
 void
 printoptions(void)
 {
@@ -162,6 +164,9 @@ printoptions(void)
 
 		snprintf(form, sizeof form, "%s%s%.*s", rows[i].name,
 		    rows[i].kind == FLAG ? "" : "=", rows[i].kind == FLAG ? 0 : n, rows[i].help);
-		printf("  %-28s%s\n", form, rows[i].help + n + 1);
+		printf("  %-*s", COLUMN, form);
+		if(strlen(form) >= COLUMN) /* the meaning has a line of its own */
+			printf("\n  %-*s", COLUMN, "");
+		puts(rows[i].help + n + 1);
 	}
 }
