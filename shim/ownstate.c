@@ -10,94 +10,29 @@
 
 #include "thread.h"
 
-EXPORT int
-nice(int inc)
-{
-	own();
-	return libc.nice(inc);
-}
+/* OWN: name is libc's, called on a kernel thread of the G's own if it changes something of that. */
+#define OWN(name, params, args, changes) \
+	EXPORT int                       \
+	name params                      \
+	{                                \
+		if(changes)              \
+			own();           \
+		return libc.name args;   \
+	}
 
-EXPORT int
-unshare(int flags)
-{
-	own();
-	return libc.unshare(flags);
-}
-
-EXPORT int
-setns(int fd, int type)
-{
-	own();
-	return libc.setns(fd, type);
-}
-
-EXPORT int
-personality(unsigned long persona)
-{
-	if(persona != 0xffffffff) /* only asks */
-		own();
-	return libc.personality(persona);
-}
-
-EXPORT int
-setfsuid(uid_t uid)
-{
-	if(uid != (uid_t)-1)
-		own();
-	return libc.setfsuid(uid);
-}
-
-EXPORT int
-setfsgid(gid_t gid)
-{
-	if(gid != (gid_t)-1)
-		own();
-	return libc.setfsgid(gid);
-}
-
-EXPORT int
-capset(void *header, const void *data)
-{
-	own();
-	return libc.capset(header, data);
-}
-
-EXPORT int
-ioperm(unsigned long from, unsigned long num, int on)
-{
-	own();
-	return libc.ioperm(from, num, on);
-}
-
-EXPORT int
-iopl(int level)
-{
-	own();
-	return libc.iopl(level);
-}
-
-/* Rights by protection keys are in a register that a switch of Gs leaves alone. */
-EXPORT int
-pkey_alloc(unsigned flags, unsigned rights)
-{
-	own();
-	return libc.pkey_alloc(flags, rights);
-}
-
-EXPORT int
-pkey_set(int key, unsigned rights)
-{
-	own();
-	return libc.pkey_set(key, rights);
-}
-
-EXPORT int
-arch_prctl(int code, unsigned long addr)
-{
-	if(code == ARCH_SET_GS || code == ARCH_SET_CPUID)
-		own();
-	return libc.arch_prctl(code, addr);
-}
+OWN(nice, (int inc), (inc), true)
+OWN(unshare, (int flags), (flags), true)
+OWN(setns, (int fd, int type), (fd, type), true)
+OWN(personality, (unsigned long persona), (persona), persona != 0xffffffff) /* that only asks */
+OWN(setfsuid, (uid_t uid), (uid), uid != (uid_t)-1)
+OWN(setfsgid, (gid_t gid), (gid), gid != (gid_t)-1)
+OWN(capset, (void *header, const void *data), (header, data), true)
+OWN(ioperm, (unsigned long from, unsigned long num, int on), (from, num, on), true)
+OWN(iopl, (int level), (level), true)
+/* rights by protection keys are in a register that a switch of Gs leaves alone */
+OWN(pkey_alloc, (unsigned flags, unsigned rights), (flags, rights), true)
+OWN(pkey_set, (int key, unsigned rights), (key, rights), true)
+OWN(arch_prctl, (int code, unsigned long addr), (code, addr), code == ARCH_SET_GS || code == ARCH_SET_CPUID)
 
 /* A tracer is a kernel thread: no other of the process may command what it traces. */
 EXPORT long
