@@ -89,6 +89,18 @@ claim(struct g *gp, uint64_t seq, enum wakewhy why)
 	return r;
 }
 
+bool
+wakeparked(struct g *gp)
+{
+	uint64_t w = load_acquire(&gp->wakeword);
+
+	if((w & WSTATE) != Wparked)
+		return false;
+	if(!load_relaxed(&gp->nointr))
+		wake(gp, w >> WSEQSHIFT, WAKE_SIGNAL);
+	return true;
+}
+
 /* claimalone is claim for WAKE_READY by who has the only P, between semaenter() and semaleave(), of a G on a queue of sema.c. */
 int
 claimalone(struct g *gp, uint64_t seq)

@@ -41,6 +41,9 @@ wake(struct g *gp, uint64_t seq, enum wakewhy why)
 	return r != 0;
 }
 
+/* wakeparked, after attnset: ends gp's wait with WAKE_SIGNAL, unless that is not to be ended; false: gp is not parked. */
+bool wakeparked(struct g *gp);
+
 void gosched(void);                         /* yield */
 void gopreempt(void);                       /* yield to everybody */
 void gopreemptfair(void);                   /* also to those for whom the network has something */

@@ -224,17 +224,12 @@ asynccancel(struct g *gp)
 void
 cancelg(struct g *gp)
 {
-	uint64_t w;
 	struct m *mp;
 
 	attnset(gp, ATTN_CANCEL); /* pairs with park0 */
 	if(gp == getg())
 		return;
-	w = load_acquire(&gp->wakeword);
-	if((w & WSTATE) == Wparked){
-		if(!load_relaxed(&gp->nointr))
-			wake(gp, w >> WSEQSHIFT, WAKE_SIGNAL);
-	}else if((asyncbit(gp) || load_relaxed(&gp->insyscall) >= INBLOCK) && (mp = load_acquire(&gp->m)) != NULL)
+	if(!wakeparked(gp) && (asyncbit(gp) || load_relaxed(&gp->insyscall) >= INBLOCK) && (mp = load_acquire(&gp->m)) != NULL)
 		preemptm(mp); /* else it is in no cancellation point, and a kick might interrupt a call for nothing */
 }
 

@@ -38,18 +38,13 @@ whotakes(int sig)
 static void
 kick(struct g *gp)
 {
-	uint64_t w;
 	struct m *mp;
 
 	attnset(gp, ATTN_SIGNAL); /* pairs with park0 */
 	stressat(ST_attn);
 	if(gp == getg())
 		return;
-	w = load_acquire(&gp->wakeword);
-	if((w & WSTATE) == Wparked){
-		if(!load_relaxed(&gp->nointr))
-			wake(gp, w >> WSEQSHIFT, WAKE_SIGNAL);
-	}else if((mp = load_acquire(&gp->m)) != NULL)
+	if(!wakeparked(gp) && (mp = load_acquire(&gp->m)) != NULL)
 		preemptm(mp);
 }
 
