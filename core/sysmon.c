@@ -31,7 +31,7 @@
 #include "sysmon.h"
 
 static const int64_t MINDELAY = 20 * USEC, WAITDELAY = MSEC, BRISKDELAY = 5 * MSEC, MAXDELAY = 10 * MSEC;
-static const int64_t BRISK = 500 * USEC;
+static const int64_t BRISK = MSEC;
 enum { IDLEROUNDS = 50, DEEPROUNDS = 6, FUTILE = 4, LOOKS = 3 };
 
 /*
@@ -287,9 +287,9 @@ rest(int64_t delay, bool took)
 }
 
 /*
- * How long a round may be, which is longer while nothing waits for a P. Where something does, but each G has run for less than BRISK since
- * the last long round, as in a busy server, all get their turns without us: a round in five milliseconds is for the day when one
- * does not. With 1,000 a second, the timer's cost included, sysmon took 2 % of a virtual machine's CPU.
+ * How long a round may be, which is longer while nothing waits for a P. Where something does, but each G has run for less than BRISK
+ * on average since the last long round, as in a busy server, all get their turns without us: a round in five milliseconds is for
+ * the day when one does not. With 1,000 a second, the timer's cost included, sysmon took 2 to 3 % of a virtual machine's CPU.
  */
 static int64_t
 waitdelay(int64_t now)
@@ -324,8 +324,8 @@ overduetimers(int64_t now)
 }
 
 /*
- * Does mp's thread, which has no P, compute? Either it is on a CPU now, or it has run before each of the last looks, a slice apart: where it
- * shares our CPU it is never found there.
+ * Does mp's thread, which has no P, compute? Either it is on a CPU now, or it has run before each of the last looks, a slice
+ * apart: where it shares our CPU it is never found there.
  */
 static bool
 computes(struct m *mp)
