@@ -237,6 +237,9 @@ if [ -n "$one" ]; then
 	exit 0
 fi
 
+# Programs that change their priority start from the usual one, also when the tests as a whole were started with less.
+renice -n 0 -p $$ > /dev/null 2>&1
+
 # The list of sources: all, or those named.
 sources=()
 if [ $# = 0 ]; then
