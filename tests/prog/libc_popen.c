@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* native: no */
 /* Descriptors that libc makes and closes by itself: pipes of popen where files have been. Who reads them needs no kernel thread. */
+#include "io_util.h"
 #include "kthreads.h"
 
 enum { N = 24, FEW = 12 }; /* on a busy machine sysmon takes Ps from who does not get to run: more are made */

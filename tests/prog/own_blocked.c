@@ -4,8 +4,8 @@
  * few block in calls: they need a kernel thread each, and no more.
  */
 #include "filelock.h"
+#include "kthreads.h"
 #include "shared.h"
-#include <dirent.h>
 #include <sched.h>
 #include <semaphore.h>
 
@@ -14,19 +14,6 @@ enum { CHANGED = 90, BLOCKED = 8, MORE = 24 };
 static sem_t go;
 static cpu_set_t all;
 static _Atomic int started, got;
-
-static int
-tasks(void)
-{
-	DIR *d = opendir("/proc/self/task");
-	int n = 0;
-
-	CHECK(d != NULL);
-	while(readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n - 2;
-}
 
 static void *
 waits(void *arg)
@@ -91,7 +78,7 @@ main(void)
 	sharedrobust(&shared);
 	for(int i = 0; i < CHANGED; i++)
 		change(i);
-	for(int i = 0; i < 2000 && tasks() > MORE; i++)
+	for(int i = 0; i < 2000 && kthreads() > MORE; i++)
 		msleep(10); /* those that end take their time */
 	for(intptr_t i = 0; i < BLOCKED; i++)
 		t[i] = spawn(blocks, (void *)i);
@@ -99,8 +86,8 @@ main(void)
 		msleep(1);
 	for(int i = 0; i < 100; i++) {
 		msleep(2);
-		if(tasks() > most)
-			most = tasks();
+		if(kthreads() > most)
+			most = kthreads();
 	}
 	EQ(got, 0);
 	if(most > BLOCKED + MORE)

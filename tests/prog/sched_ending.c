@@ -5,8 +5,7 @@
  * at once (by pthread_t glibc may take its caller for one that has just ended): either it is done or there is no such thread; no
  * kernel thread is left over, and new threads have none of it.
  */
-#include "prog.h"
-#include <dirent.h>
+#include "kthreads.h"
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
@@ -91,19 +90,6 @@ looks(void *arg)
 	return arg;
 }
 
-static int
-tasks(void)
-{
-	DIR *d = opendir("/proc/self/task");
-	int n = 0;
-
-	CHECK(d != NULL);
-	while(readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n;
-}
-
 int
 main(void)
 {
@@ -136,9 +122,9 @@ main(void)
 		join(l[i]);
 	looks(NULL);
 	/* idle ones may be kept for some seconds */
-	for(int i = 0; i < 2000 && tasks() > 2 + 1 + 20; i++)
+	for(int i = 0; i < 2000 && kthreads() > 1 + 20; i++)
 		usleep(10000);
-	CHECK(tasks() <= 2 + 1 + 20);
+	CHECK(kthreads() <= 1 + 20);
 	puts("ok");
 	return 0;
 }
