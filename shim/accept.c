@@ -149,7 +149,7 @@ connectwait(struct g *gp, struct polldesc *pd, const struct sockaddr *addr, sock
 		return r;
 	while(pollnow(w.pd->fd, POLLOUT) == 0){
 		if((e = iowait(&w)) < 0)
-			return e == -EAGAIN ? (w.timed ? -EINPROGRESS : r) : e;
+			return e == -EAGAIN ? r : e;
 		if(e == IO_BLOCK)
 			return iosyscallblock(gp, connectcall(w.pd->fd, addr, alen));
 		w.seq = pollseq(w.pd, POLLMODE_W);

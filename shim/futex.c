@@ -394,6 +394,8 @@ othercall(struct g *gp, long n, long a, long b, long c, long d, long e, long f)
 
 	if(sigsyscall(n, a, b, c, d, &r) || !tidsyscall(n, &a, &b, c, &r))
 		return r;
+	if(n == SYS_pidfd_getfd)
+		return pidfdget((int)a, (int)b, (unsigned)c);
 	if(n == SYS_prctl)
 		return prctl((int)a, b, c, d, e);
 	return blockingcall(gp, libc.syscall(n, a, b, c, d, e, f));

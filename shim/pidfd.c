@@ -2,10 +2,13 @@
 /*
  * pidfd_send_signal(2) to the process itself: as by kill(), so that the handler has run when the call returns to the main thread.
  * The kernel would pick the process's first thread, where another G may run by now.
+ *
+ * pidfd_getfd(2) of the process's own: a copy of a descriptor, as by dup.
  */
 #include <string.h>
 #include <sys/stat.h>
 
+#include "fd.h"
 #include "sig.h"
 #include "thread.h"
 
@@ -65,4 +68,20 @@ int
 pidfd_send_signal(int fd, int sig, siginfo_t *info, unsigned flags)
 {
 	return (int)syscall(SYS_pidfd_send_signal, fd, sig, info, flags);
+}
+
+/* Of which process it is does not matter: another's number is no harm to one of ours. */
+int
+pidfdget(int fd, int target, unsigned flags)
+{
+	fdshared(target);
+	return fdnew((int)libc.syscall(SYS_pidfd_getfd, fd, target, (long)flags, 0, 0, 0), Kunknown, 0);
+}
+
+EXPORT int pidfd_getfd(int fd, int target, unsigned flags);
+
+int
+pidfd_getfd(int fd, int target, unsigned flags)
+{
+	return pidfdget(fd, target, flags);
 }

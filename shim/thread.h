@@ -74,6 +74,8 @@ bool sigsyscall(long n, long a, long b, long c, long d, long *r);
 
 /* pidfdsignal sends sig to the process itself if that is what fd means; false if it is the kernel's to do. */
 bool pidfdsignal(int fd, int sig, const siginfo_t *info);
+/* pidfdget is pidfd_getfd(2): a descriptor, or -1 and errno. */
+int pidfdget(int fd, int target, unsigned flags);
 
 /* ---- key.c ---- */
 void tsdexit(struct g *gp);
