@@ -5,11 +5,26 @@
 
 /* ---- sched.c ---- */
 struct g *schedule(struct m *);
-void pollfair(struct p *);
 struct g *execute(struct m *, struct g *gp, bool inherit);
 void wakep(void);
 /* injectglist is ready() for a list of claimed Gs, in order. Any thread. */
 void injectglist(struct glist *);
+void injectto(struct p *, struct glist *); /* on that P, or globally if it is NULL, with as many idle Ps started */
+
+/* ---- find.c ---- */
+/* findrunnable waits for a G to run on mp, which has a P, and has one when it returns, perhaps another; spinning still if it was
+ * while it found it. *inherit: within the time slice of the G before. On g0. */
+struct g *findrunnable(struct m *, bool *inherit);
+void pollfair(struct p *);
+
+enum { FAIRTICK = 61 };
+
+/* fairdue: has pp run so many Gs that it has to look at others' than its own first? */
+static inline bool
+fairdue(const struct p *pp)
+{
+	return pp->schedtick - pp->fairtick >= FAIRTICK;
+}
 
 /* ---- steal.c ---- */
 /*
