@@ -284,6 +284,17 @@ gstress(struct g *gp)
 		gp->attn |= ATTN_SLOW;
 }
 
+/*
+ * mp's thread is going to end with its G, whose joiner may come first: from here on libc's setuid and the like, which would fail
+ * on a thread that has given up its rights, pass it by as one that is ending.
+ */
+static void
+mends(struct m *mp)
+{
+	if(mp->id != 0)
+		fetch_or((uint32_t *)(mp->fsbase + (uintptr_t)tcblayout.cancelhandling), TCB_EXITING);
+}
+
 static struct g *
 goexit0(struct g *gp)
 {
@@ -299,6 +310,8 @@ goexit0(struct g *gp)
 	if(unlikely(gp->lockedm != NULL || load_relaxed(&gp->attn) & ATTN_OWN))
 		ownexit(gp, mp, goid);
 	stressat(ST_goexit);
+	if(unlikely(mp->dirty))
+		mends(mp);
 	fn(gp);
 	if(unlikely(mp->dirty))
 		mretire(mp);

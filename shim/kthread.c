@@ -17,15 +17,35 @@
 #include "sync.h"
 #include "thread.h"
 
+/*
+ * The process's first kernel thread is never made another's than main's: it does not end with the G, so what has been changed would stay.
+ * Where libc's setuid cannot change one thread's ids as all others' it aborts. And /proc/PID shows that thread's namespaces.
+ */
+static bool
+onfirst(struct g *gp)
+{
+	return gp != maing && gp->m->id == 0 && gp->lockedm == NULL;
+}
+
 void
 own(void)
 {
 	struct g *gp = getg();
+	struct ownwish w;
+	bool first;
 
 	if(gp == NULL || gp->flags & GF_KERNEL)
 		return;
 	rtenter(gp);
-	lockforgood(gp);
+	if(!(first = onfirst(gp)))
+		lockforgood(gp);
+	rtexit(gp);
+	if(!first)
+		return;
+	if(ownreserve(gp, gp->goid, &w) == 0)
+		ownreserved(gp, &w, true); /* goes over to it on the way out */
+	rtenter(gp);
+	lockforgood(gp); /* there can be no other kernel thread */
 	rtexit(gp);
 }
 
