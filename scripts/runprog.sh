@@ -17,7 +17,7 @@
 # status must be those of the native run. A source may say in comments of one line
 #
 #   /* build: FLAGS */        more flags for the compiler
-#   /* timeout: SECONDS */    another time limit
+#   /* timeout: SECONDS */    a longer time limit; -t may give a still longer one
 #   /* procs: 1 2 */          other values of HEDDLE_MAXPROCS
 #   /* status: N */           the exit status that means success (128+N: signal N)
 #   /* stress: no, REASON */   not under stress
@@ -181,7 +181,8 @@ testone() {
 		verdict fail "$name: does not build, see $log/$name.build"
 		return
 	fi
-	sec=$(directive timeout "$src"); sec=${sec:-$limit}
+	sec=$(directive timeout "$src"); sec=${sec:-0}
+	[ "$sec" -ge "$limit" ] || sec=$limit
 	want=$(directive status "$src"); want=${want:-0}
 	if [ -n "$seeds" ] && [ -n "$(directive stress "$src")" ]; then
 		verdict skip "$name: under stress $(directive stress "$src")"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* procs: 1 4 */
-/* timeout: 20 */
 /* Threads that wait for each other for ever just wait, as natively, until a signal ends the process; heddle says why. */
 #include "prog.h"
 #include <signal.h>
