@@ -243,9 +243,11 @@ futexrequeue(struct g *gp, const struct futexargs *f)
 		n = -EAGAIN;
 	}else{
 		n = wakeword(from, f->addr, (int)f->val, FUTEX_BITSET_MATCH_ANY, &list);
-		for(w = semafirst(from, futexkey(f->addr)); w && moved < (int)val2(f) && f->addr != f->addr2; w = next){
+		/* to where they are already they are only counted */
+		for(w = semafirst(from, futexkey(f->addr)); w && moved < (int)val2(f); w = next){
 			next = w->next;
-			semarequeue(from, to, w, futexkey(f->addr2));
+			if(f->addr2 != f->addr)
+				semarequeue(from, to, w, futexkey(f->addr2));
 			moved++;
 		}
 	}

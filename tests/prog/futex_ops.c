@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* futex through syscall(2): every operation that programs use, private and shared, its results and errors. */
 #include "prog.h"
+#include <limits.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -9,7 +10,7 @@
 
 static int priv;		/* FUTEX_PRIVATE_FLAG or 0 */
 static uint32_t *a, *b;		/* the two futexes */
-static _Atomic int waiting, woken, wokenb;
+static _Atomic int woken, wokenb;
 static uint32_t bits[N];
 
 static long
@@ -21,7 +22,6 @@ futex(uint32_t *p, int op, uint32_t val, const void *ts, uint32_t *p2, uint32_t 
 static void *
 waiter(void *arg UNUSED)
 {
-	waiting++;
 	EQ(futex(a, FUTEX_WAIT, 0, NULL, NULL, 0), 0);
 	woken++;
 	return NULL;
@@ -30,7 +30,6 @@ waiter(void *arg UNUSED)
 static void *
 bitwaiter(void *arg)
 {
-	waiting++;
 	EQ(futex(a, FUTEX_WAIT_BITSET, 0, NULL, NULL, *(uint32_t *)arg), 0);
 	woken++;
 	return NULL;
@@ -39,23 +38,31 @@ bitwaiter(void *arg)
 static void *
 bwaiter(void *arg UNUSED)
 {
-	waiting++;
 	EQ(futex(b, FUTEX_WAIT, 7, NULL, NULL, 0), 0);
 	wokenb++;
 	return NULL;
 }
 
-/* Starts n threads and waits until all are in their futex (nothing tells but time; the counts below do not depend on it). */
-static void
-start(pthread_t *t, int n, void *(*fn)(void *))
+/* How many wait at p: those whom a requeue moves to where they are. */
+static long
+waitersof(uint32_t *p)
 {
-	int was = waiting;
+	return futex(p, FUTEX_REQUEUE, 0, (void *)(long)INT_MAX, p, 0);
+}
+
+/* Starts n threads and waits until all are in their futex, p. */
+static void
+start(pthread_t *t, int n, void *(*fn)(void *), uint32_t *p)
+{
+	long r;
 
 	for(int i = 0; i < n; i++)
 		t[i] = spawn(fn, &bits[i]);
-	while(waiting < was + n)
+	while((r = waitersof(p)) < n) {
+		CHECK(r >= 0);
 		sched_yield();
-	msleep(20);
+	}
+	EQ(r, n);
 }
 
 /* Wakes exactly want of those that wait, in calls of n. */
@@ -119,7 +126,7 @@ waitwake(void)
 	EQ(errno, ENOSYS);
 
 	woken = 0;
-	start(t, N, waiter);
+	start(t, N, waiter, a);
 	EQ(woken, 0);
 	wakeall(a, 1, 1);
 	wakeall(a, 3, 3);
@@ -133,7 +140,7 @@ waitwake(void)
 	woken = 0;
 	for(int i = 0; i < N; i++)
 		bits[i] = 1u << i % 3;
-	start(t, N, bitwaiter);
+	start(t, N, bitwaiter, a);
 	EQ(futex(a, FUTEX_WAKE_BITSET, 100, NULL, NULL, 8), 0);
 	for(int k = 0; k < 3; k++) {
 		int got = 0;
@@ -155,7 +162,7 @@ requeue(void)
 	long r;
 
 	woken = 0;
-	start(t, N, waiter);
+	start(t, N, waiter, a);
 	EQ(futex(a, FUTEX_CMP_REQUEUE, 1, (void *)100L, b, 5), -1);
 	EQ(errno, EAGAIN);
 	/* One woken, the rest to b; then nobody is left at a. */
@@ -170,7 +177,7 @@ requeue(void)
 
 	/* Only so many are moved. */
 	woken = 0;
-	start(t, N, waiter);
+	start(t, N, waiter, a);
 	r = futex(a, FUTEX_REQUEUE, 2, (void *)3L, b, 0);
 	CHECK(r == 2 || r == 5);	/* the moved ones are counted too by Linux >= 2.6 */
 	EQ(futex(a, FUTEX_WAKE, 100, NULL, NULL, 0), N - 5);
@@ -188,8 +195,8 @@ wakeop(void)
 	/* *b: 7 -> 7+3; was 7, compare with 7: so wake at b too. */
 	woken = wokenb = 0;
 	*b = 7;
-	start(t, 4, waiter);
-	start(u, 4, bwaiter);
+	start(t, 4, waiter, a);
+	start(u, 4, bwaiter, b);
 	EQ(futex(a, FUTEX_WAKE_OP, 2, (void *)3L, b, FUTEX_OP(FUTEX_OP_ADD, 3, FUTEX_OP_CMP_EQ, 7)), 5);
 	EQ(*b, 10);
 	/* Now it does not compare: only a. */
