@@ -22,6 +22,7 @@ procinit(int n)
 		pp->id = i;
 		pp->status = Pidle;
 		pp->runqcap = stressing & STRESS_SLOW ? 2 + stressrand() % 6 : RUNQSIZE;
+		pp->sysschedtick = UINT32_MAX; /* no slice has been seen yet */
 		allp[i] = pp;
 		pidleput(pp);
 	}

@@ -214,6 +214,8 @@ schedule(struct m *mp)
 			gp = findrunnable(mp, &inherit);
 		if(mp->spinning)
 			resetspinning(mp);
+		if(unlikely(gp == load_relaxed(&mp->p->hog)) && eventsfirst(mp->p, gp))
+			continue;
 		if(likely(gp->lockedm == NULL))
 			return execute(mp, gp, inherit);
 		startlockedm(mp, gp);

@@ -16,8 +16,9 @@ void injectto(struct p *, struct glist *); /* on that P, or globally if it is NU
  * while it found it. *inherit: within the time slice of the G before. On g0. */
 struct g *findrunnable(struct m *, bool *inherit);
 void pollfair(struct p *);
+bool eventsfirst(struct p *, struct g *); /* of a G that computes: others go before it */
 
-enum { FAIRTICK = 61 };
+enum { FAIRTICK = 61, HOGLOOKS = 100 };
 
 /* fairdue: has pp run so many Gs that it has to look at others' than its own first? */
 static inline bool

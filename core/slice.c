@@ -22,12 +22,18 @@ mcputime(struct m *mp)
 	return ts.tv_sec * NSEC + ts.tv_nsec;
 }
 
-bool
-workwaits(struct p *pp, int64_t now)
+static bool
+timerdue(struct p *pp, int64_t now)
 {
 	int64_t w = load_relaxed(&pp->timer0when);
 
-	return !runqempty(pp) || load_relaxed(&sched.runq.l.n) != 0 || (w != 0 && w <= now);
+	return w != 0 && w <= now;
+}
+
+bool
+workwaits(struct p *pp, int64_t now)
+{
+	return !runqempty(pp) || load_relaxed(&sched.runq.l.n) != 0 || timerdue(pp, now);
 }
 
 /*
@@ -47,9 +53,9 @@ oncpu(struct m *mp)
  * one waits for all the others' slices, and a kernel would not let one wait for longer than 3 ms, either.
  */
 static int64_t
-slice(struct p *pp)
+slice(struct p *pp, int64_t now)
 {
-	int64_t s = SLICE / (1 + runqlen(pp) + load_relaxed(&sched.runq.l.n));
+	int64_t s = SLICE / (1 + runqlen(pp) + load_relaxed(&sched.runq.l.n) + timerdue(pp, now));
 
 	return s > MINSLICE ? s : MINSLICE;
 }
@@ -87,7 +93,7 @@ bool
 overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 {
 	uint32_t t = load_relaxed(&pp->schedtick);
-	int64_t ran = now - pp->sysschedwhen, max = slice(pp), cpu;
+	int64_t ran = now - pp->sysschedwhen, max = slice(pp, now), cpu;
 
 	if(stresschance(STRESS_PREEMPT, 2))
 		return overdueatonce(pp, mp, gp, now);
@@ -117,6 +123,7 @@ overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 	pp->sysschedwhen = now;
 	if(pp->systries++ >= PREEMPTTRIES)
 		return true;
+	store_relaxed(&pp->hog, gp);
 	fetch_or(&gp->attn, ATTN_PREEMPT);
 	preemptask(mp, gp);
 	return false;
@@ -133,7 +140,7 @@ overdueinside(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 
 	if(pp->sysschedtick != t)
 		newslice(pp, mp, t, now);
-	else if(now - pp->sysschedwhen >= slice(pp) && workwaits(pp, now)){
+	else if(now - pp->sysschedwhen >= slice(pp, now) && workwaits(pp, now)){
 		pp->sysschedwhen = now;
 		fetch_or(&gp->attn, ATTN_PREEMPT);
 	}

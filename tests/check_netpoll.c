@@ -117,6 +117,38 @@ readone(void *arg)
 	return NULL;
 }
 
+static uint32_t known, go; /* atomic */
+static int64_t waitedlast;
+
+/* As if sysmon had found that it kept others waiting. */
+static void *
+hog(void *arg)
+{
+	store_relaxed(&getg()->m->p->hog, getg());
+	store_release(&known, 1);
+	while(!load_acquire(&go))
+		yield();
+	waitedlast = netpollnwaiters();
+	return arg;
+}
+
+/* Whoever an event has made runnable goes before a G that is known to compute. */
+START_TEST(test_events_before_hog)
+{
+	start(1);
+	openpipe();
+	spawn(readone, NULL);
+	waitparked(1);
+	spawn(hog, NULL);
+	waitfor(&known, 1);
+	ck_assert_int_eq(write(fds[1], "x", 1), 1);
+	store_release(&go, 1);
+	waitall();
+	ck_assert_int_eq(waitedlast, 0);
+	waitnone();
+}
+END_TEST
+
 /* Many bytes in one edge: the baton has to reach every reader. */
 START_TEST(test_baton)
 {
@@ -403,6 +435,7 @@ main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, test_each_byte_wakes, 0, k);
 	tcase_add_loop_test(t, test_baton, 0, k);
+	tcase_add_test(t, test_events_before_hog);
 	tcase_add_loop_test(t, test_edges_race, 0, k);
 	tcase_add_loop_test(t, test_timeouts_race, 0, k);
 	tcase_add_test(t, test_timeout_in_the_past);
