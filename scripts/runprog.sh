@@ -29,8 +29,8 @@
 # tests/prog/lib/NAME.c become build/prog/NAME.so, for programs that load libraries.
 #
 # A run that takes too long has the stacks of all its threads written to its log
-# (if there is gdb) and is killed with its children. One line is printed for each
-# failure; the last line is `N passed, N failed, N skipped`; exit status 1 if any failed.
+# (if there is gdb) and is killed with its children. For each failure a line is printed, and below it what tells
+# why; the last line is `N passed, N failed, N skipped`; exit status 1 if any failed.
 
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -65,10 +65,21 @@ directive() {
 	sed -n "s|^/\* $1: \(.*\) \*/\$|\1|p" "$2" | head -n 1
 }
 
-# verdict RESULT TEXT: one line of the result file, and a line to the user if it failed.
+# verdict RESULT TEXT [MORE]: one line of the result file, and a line to the user if it failed, with more below it.
 verdict() {
 	printf '%s %s\n' "$1" "$2" >> "$log/results"
-	[ "$1" = pass ] || printf '  %-4s  %s\n' "$1" "$2"
+	[ "$1" = pass ] || printf '  %-4s  %s\n%s' "$1" "$2" "${3:+$3
+}"
+}
+
+# cause RUN [ORACLE]: what a failed run left that tells why, in a few lines: the end of stderr, where stdout
+# begins to differ from the oracle's, and where its threads stood. The logs may be out of the reader's reach.
+cause() {
+	{
+		tail -n 3 "$log/$1.err"
+		[ -z "${2-}" ] || diff "$2" "$log/$1.out" | head -n 4
+		[ ! -e "$log/$1.bt" ] || grep -E '^(Thread |#[0-4] )' "$log/$1.bt" | head -n 24
+	} 2> /dev/null | cut -c 1-160 | sed 's/^/          | /'
 }
 
 # build SRC: compiles a program if it is older than its source. 77: no compiler for it.
@@ -148,9 +159,9 @@ native() {
 	if [ "$rc" = 77 ]; then
 		verdict skip "$name: $(head -n 1 "$log/$name.native.err")"
 	elif [ "$rc" != "$want" ]; then
-		verdict fail "$name natively: exit status $rc, not $want; see $log/$name.native.*"
+		verdict fail "$name natively: exit status $rc, not $want; see $log/$name.native.*" "$(cause "$name.native")"
 	elif [ -e "$base.out" ] && ! cmp -s "$base.out" "$log/$name.native.out"; then
-		verdict fail "$name natively: stdout differs from $base.out"
+		verdict fail "$name natively: stdout differs from $base.out" "$(cause "$name.native" "$base.out")"
 	elif [ -n "$native" ]; then
 		verdict pass "$name natively"
 	else
@@ -178,7 +189,7 @@ testone() {
 		verdict skip "$name: no compiler for it"
 		return
 	elif [ $rc != 0 ]; then
-		verdict fail "$name: does not build, see $log/$name.build"
+		verdict fail "$name: does not build, see $log/$name.build" "$(head -n 3 "$log/$name.build" | cut -c 1-160)"
 		return
 	fi
 	sec=$(directive timeout "$src"); sec=${sec:-0}
@@ -219,7 +230,7 @@ testone() {
 			[ -n "$miss" ] && why="stderr has no match for: $miss"
 		fi
 		if [ -n "$why" ]; then
-			verdict fail "$how: $why; see $log/$run.*"
+			verdict fail "$how: $why; see $log/$run.*" "$(cause "$run" "$log/$name.native.out")"
 			sweep "$$.$run"
 			# A later round must not overwrite what a rare failure left.
 			for f in "$log/$run".{out,err,bt}; do
