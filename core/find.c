@@ -132,19 +132,6 @@ pollexactly(struct m *mp, int64_t delay)
 	return l;
 }
 
-static bool
-takeidlep(struct m *mp)
-{
-	struct p *pp;
-
-	lock(&sched.lock);
-	pp = pidleget();
-	unlock(&sched.lock);
-	if(pp != NULL)
-		acquirep(mp, pp);
-	return pp != NULL;
-}
-
 /*
  * Waits in netpoll as the one poller, until polluntil (0: no timer) or an event. Returns true
  * if mp has a P again: *gp is what to run, or NULL to look again.

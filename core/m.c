@@ -137,18 +137,13 @@ startm(struct p *pp, bool spinning)
 static bool
 firstp(struct m *mp)
 {
-	struct p *pp;
-
-	lock(&sched.lock);
-	pp = pidleget();
-	unlock(&sched.lock);
-	if(pp != NULL)
-		acquirep(mp, pp);
-	else if(mp->spinning){
+	if(takeidlep(mp))
+		return true;
+	if(mp->spinning){
 		mp->spinning = false;
 		add_fetch(&sched.nmspinning, -1);
 	}
-	return pp != NULL;
+	return false;
 }
 
 /* The end of mp's kernel thread. As soon as mp is free another one may start in it. */

@@ -80,3 +80,17 @@ pidleget(void)
 	}
 	return pp;
 }
+
+/* takeidlep gives mp, which has none, an idle P. False: there is none. */
+bool
+takeidlep(struct m *mp)
+{
+	struct p *pp;
+
+	lock(&sched.lock);
+	pp = pidleget();
+	unlock(&sched.lock);
+	if(pp != NULL)
+		acquirep(mp, pp);
+	return pp != NULL;
+}

@@ -50,6 +50,7 @@ void acquirep(struct m *, struct p *);
 struct p *releasep(struct m *);
 void pidleput(struct p *); /* sched.lock */
 struct p *pidleget(void);  /* sched.lock */
+bool takeidlep(struct m *);
 void procinit(int n);
 
 /* ---- mstack.c ---- */

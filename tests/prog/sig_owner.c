@@ -3,17 +3,13 @@
  * I/O signals to a thread (F_SETOWN_EX with F_OWNER_TID), as profilers and servers use them: each descriptor's signal reaches the thread it
  * was given to, whatever that is doing, with the descriptor's number in it; the owner can be asked for.
  */
-#include "prog.h"
+#include "untilhit.h"
 #include <fcntl.h>
-#include <poll.h>
-#include <semaphore.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 
-enum { WAITS, POLLS, FLOCKS, RUNS, N };
-static const char *const names[] = { "waits", "polls", "flocks", "runs" };
+enum { FLOCKS = NHIT, N };
+static const char *const names[] = { "sleeps", "waits", "polls", "runs", "flocks" };
 enum { SIG = 42 };
 
 static struct thread {
@@ -37,31 +33,14 @@ static void *
 target(void *arg)
 {
 	struct thread *t = self = arg;
-	struct pollfd p = { .fd = -1 };
-	sem_t sem;
 	int fd;
 
-	OK(sem_init(&sem, 0, 0));
 	CHECK((fd = open(path, O_RDWR)) >= 0);
 	t->tid = gettid();
-	switch(t->state) {
-	case WAITS:
-		EQ(sem_wait(&sem), -1);
-		EQ(errno, EINTR);
-		break;
-	case POLLS:
-		EQ(poll(&p, 1, -1), -1);
-		EQ(errno, EINTR);
-		break;
-	case FLOCKS:
-		EQ(flock(fd, LOCK_EX), -1);
-		EQ(errno, EINTR);
-		break;
-	case RUNS:
-		while(t->hits == 0)
-			;
-		break;
-	}
+	if(t->state == FLOCKS)
+		interrupted(flock(fd, LOCK_EX));
+	else
+		untilhit(t->state, &t->hits);
 	EQ(t->hits, 1);
 	close(fd);
 	t->done = 1;

@@ -3,18 +3,14 @@
  * tgkill(2) from another process: a child signals its parent's threads by the ids that these have from gettid(), whatever they are
  * doing. Each gets its own, once, with the child as sender; a wait ends as by pthread_kill. A wrong process or thread is refused.
  */
-#include "prog.h"
+#include "untilhit.h"
 #include <fcntl.h>
-#include <poll.h>
-#include <semaphore.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-enum { SLEEPS, WAITS, POLLS, FLOCKS, RUNS, SIGWAITS, BLOCKS, N };
-static const char *const names[] = { "sleeps", "waits", "polls", "flocks", "runs", "sigwaits", "blocks" };
+enum { FLOCKS = NHIT, SIGWAITS, BLOCKS, N };
+static const char *const names[] = { "sleeps", "waits", "polls", "runs", "flocks", "sigwaits", "blocks" };
 enum { SIG = 40 };
 
 static struct thread {
@@ -38,38 +34,19 @@ static void *
 target(void *arg)
 {
 	struct thread *t = self = arg;
-	struct pollfd p = { .fd = -1 };
 	sigset_t s;
 	siginfo_t si;
-	sem_t sem;
 	int fd;
 
 	sigemptyset(&s);
 	sigaddset(&s, SIG);
-	OK(sem_init(&sem, 0, 0));
 	if(t->state == SIGWAITS || t->state == BLOCKS)
 		OK(pthread_sigmask(SIG_BLOCK, &s, NULL));
 	CHECK((fd = open(lockpath, O_RDWR)) >= 0);
 	t->tid = gettid();
 	switch(t->state) {
-	case SLEEPS:
-		CHECK(sleep(100) > 0);
-		break;
-	case WAITS:
-		EQ(sem_wait(&sem), -1);
-		EQ(errno, EINTR);
-		break;
-	case POLLS:
-		EQ(poll(&p, 1, -1), -1);
-		EQ(errno, EINTR);
-		break;
 	case FLOCKS:
-		EQ(flock(fd, LOCK_EX), -1);
-		EQ(errno, EINTR);
-		break;
-	case RUNS:
-		while(t->hits == 0)
-			;
+		interrupted(flock(fd, LOCK_EX));
 		break;
 	case SIGWAITS:
 		EQ(sigwaitinfo(&s, &si), SIG);
@@ -84,6 +61,8 @@ target(void *arg)
 		EQ(t->hits, 0);
 		OK(pthread_sigmask(SIG_UNBLOCK, &s, NULL));
 		break;
+	default:
+		untilhit(t->state, &t->hits);
 	}
 	EQ(t->hits, 1);
 	close(fd);

@@ -3,13 +3,9 @@
  * Timers that signal another thread (SIGEV_THREAD_ID), and timers of another thread's CPU time: the handler runs on that thread,
  * whatever it is doing, and ends its wait or not as SA_RESTART says.
  */
-#include "prog.h"
+#include "untilhit.h"
 #include <fcntl.h>
-#include <poll.h>
-#include <semaphore.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -17,8 +13,8 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-enum { SLEEPS, WAITS, POLLS, LOCKS, RUNS, SIGWAITS, READS, YIELDS, FLOCKS, WAITPIDS, N };
-static const char *const names[] = { "sleeps", "waits", "polls", "locks", "runs", "sigwaits", "reads", "yields", "flocks", "waitpids" };
+enum { LOCKS = NHIT, SIGWAITS, READS, YIELDS, FLOCKS, WAITPIDS, N };
+static const char *const names[] = { "sleeps", "waits", "polls", "runs", "locks", "sigwaits", "reads", "yields", "flocks", "waitpids" };
 
 static struct thread {
 	pthread_t t;
@@ -46,36 +42,18 @@ static void *
 target(void *arg)
 {
 	struct thread *t = self = arg;
-	struct pollfd p = { .fd = t->fds[0], .events = POLLIN };
 	sigset_t s;
 	siginfo_t si;
-	sem_t sem;
 	char ch;
 
-	OK(sem_init(&sem, 0, 0));
 	sigemptyset(&s);
 	sigaddset(&s, SIGRTMIN + 1);
 	if(t->state == SIGWAITS)
 		OK(pthread_sigmask(SIG_BLOCK, &s, NULL));
 	t->tid = gettid();
 	switch(t->state) {
-	case SLEEPS:
-		EQ(sleep(100) > 0, 1);
-		break;
-	case WAITS:
-		EQ(sem_wait(&sem), -1);
-		EQ(errno, EINTR);
-		break;
-	case POLLS:
-		EQ(poll(&p, 1, -1), -1);
-		EQ(errno, EINTR);
-		break;
 	case LOCKS:
 		OK(pthread_mutex_lock(&t->m));
-		break;
-	case RUNS:
-		while(t->hits == 0)
-			;
 		break;
 	case SIGWAITS:
 		EQ(sigwaitinfo(&s, &si), SIGRTMIN + 1);
@@ -96,6 +74,8 @@ target(void *arg)
 	case WAITPIDS:
 		CHECK(waitpid(-1, NULL, 0) > 0);
 		break;
+	default:
+		untilhit(t->state, &t->hits);
 	}
 	EQ(t->hits, 1);
 	t->done = 1;
