@@ -52,6 +52,8 @@ struct sigdata {
 	struct sigent *queue; /* they; siglock */
 	uint64_t waitset;     /* what the G waits for in sigwait and the like; the G writes, atomic */
 	uintptr_t waitsp;     /* where that call is, 0: there is none. Only the G */
+	uint64_t keptmask;    /* sigmaskfortime: the G's mask but for the call; only the G */
+	bool kept;            /* and no handler has run since; only the G */
 	stack_t altstack;     /* as the program has set it; only the G */
 	struct sigcall {
 		uintptr_t sp;

@@ -217,14 +217,32 @@ sigunwound(struct g *gp, uintptr_t sp)
 	}
 }
 
-/* Makes the context that uc returns to the program's handler, on gp's stack. */
+/*
+ * The G waits in sigsuspend, ppoll or the like, with a mask for that time: the first handler that ends the wait runs with it, but
+ * when it returns the G's own mask is in force again, as the kernel has it. What else the other mask would let through is pending then.
+ */
+static void
+restorekept(struct sigframe *f, struct sigdata *d)
+{
+	d->kept = false;
+	f->uc.sigmask = f->kmask = f->gmask = d->keptmask;
+}
+
+static void nextsignal(struct g *, uint64_t mask);
+
+/*
+ * Makes the context that uc returns to the program's handler, on gp's stack. What else waits for gp and is not blocked by that
+ * handler comes right behind, as from the kernel: before the handler has done anything it is interrupted by the next one's.
+ */
 void
 sigframe(int sig, const siginfo_t *info, struct ucontextk *uc, const struct ksigaction *ka, struct g *gp)
 {
 	size_t nfp = fpsize(uc->fp);
 	stack_t ss = sigaltstackof(gp);
 	struct sigframe *f = frameplace(&ss, ka, uc->gregs[REG_RSP], nfp);
-	uint64_t mask = uc->sigmask | ka->mask;
+	struct sigdata *d = gp->sigdata;
+	bool kept = d != NULL && d->kept;
+	uint64_t mask = (kept ? gp->sigmask : uc->sigmask) | ka->mask;
 
 	if(f == NULL)
 		f = (struct sigframe *)8; /* the kernel kills by SIGSEGV: so does the fault here */
@@ -244,6 +262,8 @@ sigframe(int sig, const siginfo_t *info, struct ucontextk *uc, const struct ksig
 	f->sp = uc->gregs[REG_RSP];
 	f->locks = gp->locks;
 	f->insyscall = gp->insyscall;
+	if(kept)
+		restorekept(f, d);
 	if(nfp != 0){
 		f->uc.fp = (uint8_t *)(((uintptr_t)f + sizeof *f + 63) & ~63UL);
 		memcpy(f->uc.fp, uc->fp, nfp);
@@ -267,11 +287,14 @@ sigframe(int sig, const siginfo_t *info, struct ucontextk *uc, const struct ksig
 	uc->gregs[REG_RAX] = 0;
 	uc->gregs[REG_EFL] &= ~0x10500UL; /* direction, resume, trap */
 	fpinit(uc->fp);
+	if(gp->locks == 0 && sigqueued(gp) & ~mask)
+		nextsignal(gp, mask);
 }
 
 /*
- * Sends the next of gp's queued signals, if there is one, to its own thread, where all signals are blocked: the kernel
- * delivers it as soon as it has restored the frame below, so that handlers do not pile up on the stack.
+ * Sends the next of gp's queued signals that mask lets through, if there is one, to its own thread, where all signals are blocked:
+ * the kernel delivers it as soon as it has restored the frame below, or has begun with the handler. One at a time: what a handler
+ * blocks has to stay on gp's queue, as gp may go on elsewhere.
  */
 static void
 nextsignal(struct g *gp, uint64_t mask)
@@ -284,7 +307,8 @@ nextsignal(struct g *gp, uint64_t mask)
 	fetch_or(&gp->attn, ATTN_SIGNAL); /* there may be more */
 	if(sigignored(info.si_signo))
 		return;
-	gp->m->sigreraise = info.si_signo;
+	if(sighandled(info.si_signo))
+		gp->m->sigreraise = info.si_signo;
 	rawsyscall(SYS_rt_tgsigqueueinfo, sigpid, gp->m->tid, info.si_signo, &info);
 }
 

@@ -218,6 +218,27 @@ setsigmask(struct g *gp, uint64_t mask)
 	return old;
 }
 
+/* The mask as it was is noted for the first handler's frame (sigframe.c). */
+uint64_t
+sigmaskfortime(struct g *gp, uint64_t mask)
+{
+	struct sigdata *d = sigdataof(gp);
+
+	if(d != NULL){
+		d->keptmask = gp->sigmask;
+		d->kept = true;
+	}
+	return setsigmask(gp, mask);
+}
+
+void
+sigmaskback(struct g *gp, uint64_t old)
+{
+	if(gp->sigdata != NULL)
+		gp->sigdata->kept = false;
+	setsigmask(gp, old);
+}
+
 void
 sigginit(struct g *gp, uint64_t mask)
 {

@@ -46,6 +46,11 @@
 
 enum { PAGE = 4096 };
 
+/* What every kernel knows. Of the rest a program may ask which its kernel knows, by setting them and looking. */
+#define KNOWNFLAGS                                                                                                              \
+	((unsigned long)(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | KERNELRESTORER) | \
+	    (unsigned)SA_RESETHAND)
+
 int32_t sigpid;
 uint32_t sigstaken[NSIGS + 1];
 static struct ksigaction sigtab[NSIGS + 1]; /* the program's actions; siglock, handler atomic */
@@ -98,11 +103,22 @@ setkernelaction(int sig, const struct ksigaction *act, bool native)
 	if(!native && (ishandler(act->handler) || alwaysours(sig))){
 		ka.handler = (void (*)(int))(void (*)(void))sigtramp;
 		ka.flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | KERNELRESTORER |
-			   (act->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT));
+			   (act->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT | ~KNOWNFLAGS));
 		ka.restorer = sigrestore;
 		ka.mask = ~0ULL;
 	}
 	return rawsyscall(SYS_rt_sigaction, sig, &ka, NULL, 8);
+}
+
+/* The flags that the kernel has kept of those just set. */
+static unsigned long
+keptflags(int sig, unsigned long flags)
+{
+	struct ksigaction now;
+
+	if(likely(!(flags & ~KNOWNFLAGS)) || rawsyscall(SYS_rt_sigaction, sig, NULL, &now, 8) != 0)
+		return flags;
+	return flags & (now.flags | KNOWNFLAGS);
 }
 
 /* struct sigaction's fields are the kernel's in another order, with a longer mask, of which libc too writes only this part. */
@@ -127,6 +143,7 @@ sigact(int sig, const struct sigaction *act, struct sigaction *old)
 	was = sigtab[sig];
 	if(act != NULL && (r = setkernelaction(sig, &ka, false)) == 0){
 		nhandlers += ishandler(ka.handler) - ishandler(was.handler);
+		ka.flags = keptflags(sig, ka.flags);
 		sigtab[sig] = ka;
 		if(sigignored(sig))
 			sigdiscard(sig);

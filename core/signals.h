@@ -23,6 +23,10 @@ void sigginit(struct g *gp, uint64_t mask); /* gives a new G its mask, before ne
 void siggexit(struct g *);       /* gp's last moments, in user mode: it takes no more signals */
 /* setsigmask sets the caller's mask; runtime mode. It returns the old one. What it lets through is delivered at rtexit(). */
 uint64_t setsigmask(struct g *, uint64_t mask);
+/* sigmaskfortime is setsigmask for a call that waits for a handler (sigsuspend, ppoll): when the first one returns the old mask is in
+ * force again, as it is after sigmaskback, with the result of the former, at the end of the call. Runtime mode. */
+uint64_t sigmaskfortime(struct g *, uint64_t mask);
+void sigmaskback(struct g *, uint64_t old);
 /* sigsend queues a signal for one G, or for the process (NULL), as if by pthread_kill or kill: si_signo, si_code and the rest are
  * set. Runtime mode or a thread without a G. It returns false if it is the kernel's to do: no handler to run, nobody to run it. */
 bool sigsend(struct g *to, const siginfo_t *);

@@ -82,11 +82,11 @@ masked(struct maskedcall *c, const sigset_t *set, int64_t timeout)
 	rtenter(c->gp);
 	c->deadline = deadlinens(timeout);
 	c->nsig = c->gp->nsig;
-	old = setsigmask(c->gp, mask);
+	old = sigmaskfortime(c->gp, mask);
 	do
 		r = once(c);
 	while(r == -EINTR && !interrupted(c->gp, false) && c->gp->nsig == c->nsig);
-	setsigmask(c->gp, old);
+	sigmaskback(c->gp, old);
 	rtexit(c->gp);
 	return (int)ioreturn(r);
 }

@@ -161,12 +161,12 @@ suspend(struct g *gp, uint64_t mask)
 	cancelpoint(gp);
 	rtenter(gp);
 	n = gp->nsig;
-	old = setsigmask(gp, mask);
+	old = sigmaskfortime(gp, mask);
 	do{
 		parkprep(gp);
 		park(gp, Wsignal, NULL, NOTIME);
 	}while(!interrupted(gp, false) && gp->nsig == n);
-	setsigmask(gp, old);
+	sigmaskback(gp, old);
 	rtexit(gp);
 	errno = EINTR;
 	return -1;

@@ -17,7 +17,7 @@
 
 static struct shared {
 	atomic_long count;   /* a thread of the job counts */
-	atomic_int conts, tstps, lines, polite, ready;
+	atomic_int conts, tstps, again, lines, polite, ready;
 	atomic_int order;    /* for the job's worker */
 } *sh;
 enum { NOTHING, READ, WRITE, END };
@@ -72,6 +72,7 @@ ontstp(int sig)
 	OK(pthread_sigmask(SIG_UNBLOCK, &s, NULL));
 	/* goes on here */
 	signal(SIGTSTP, ontstp);
+	sh->again++;
 }
 
 static void *
@@ -237,7 +238,8 @@ leader(void)
 		stopped(pid, SIGTSTP);
 		EQ(sh->tstps, i);
 		goeson(pid, i);
-		msleep(5);
+		while(sh->again < i) /* until then it has the default action */
+			usleep(500);
 	}
 	ends(pid);
 	puts("handled ^Z: ok");
