@@ -18,6 +18,7 @@ enum fdkind {
 	Ksock,   /* any other socket: MSG_DONTWAIT */
 	Knowait, /* pipe, eventfd...: preadv2 and pwritev2 with RWF_NOWAIT */
 	Kpoll,   /* pollable, but without RWF_NOWAIT: poll first */
+	Kpollin, /* the same, but poll() may say nothing of room: writes are the kernel's */
 	Kblock,  /* what polling cannot stand for, like a terminal: block in the kernel */
 };
 

@@ -82,7 +82,7 @@ pipe2(int fds[2], int flags)
 EXPORT int
 eventfd(unsigned count, int flags)
 {
-	return fdnew(libc.eventfd(count, flags), Knowait, ownflags(flags & EFD_NONBLOCK));
+	return fdnew(libc.eventfd(count, flags), Knowait, ownflags(flags & EFD_NONBLOCK) | PD_WPOLL);
 }
 
 EXPORT int
@@ -94,13 +94,13 @@ timerfd_create(clockid_t clock, int flags)
 EXPORT int
 inotify_init(void)
 {
-	return fdnew(libc.inotify_init(), Kpoll, ownflags(false));
+	return fdnew(libc.inotify_init(), Kpollin, ownflags(false));
 }
 
 EXPORT int
 inotify_init1(int flags)
 {
-	return fdnew(libc.inotify_init1(flags), Kpoll, ownflags(flags & IN_NONBLOCK));
+	return fdnew(libc.inotify_init1(flags), Kpollin, ownflags(flags & IN_NONBLOCK));
 }
 
 EXPORT int

@@ -25,6 +25,12 @@ enum fdkind fdkind(struct polldesc *pd);
 /* fdsetkind corrects it. */
 void fdsetkind(struct polldesc *pd, enum fdkind kind);
 
+/* fdiseventfd: /proc says that fd is an eventfd; false, too, where it says nothing. */
+bool fdiseventfd(int fd);
+
+/* fdistcp: fd is a TCP socket. */
+bool fdistcp(int fd);
+
 /* fdnew: a call has just made fd (nothing happens if fd < 0). flags: PD_*. It returns fd. */
 int fdnew(int fd, enum fdkind kind, uint32_t flags);
 /* fdshared: fd's description has got another name, in this process or another; or stdio may close fd. */

@@ -15,6 +15,7 @@
 #include "thread.h"
 
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -44,8 +45,8 @@ socktimeo(int fd, int name)
 	return tv.tv_sec * NSEC + tv.tv_usec * USEC;
 }
 
-static bool
-istcp(int fd)
+bool
+fdistcp(int fd)
 {
 	int dom = sockint(fd, SO_DOMAIN, -1);
 
@@ -89,7 +90,7 @@ askall(struct polldesc *pd, struct fdfacts *f, uint32_t fl, uint8_t *kind)
 	if(!issock(*kind))
 		return;
 	if(*kind != Ktcp)
-		*kind = istcp(fd) ? Ktcp : Ksock;
+		*kind = fdistcp(fd) ? Ktcp : Ksock;
 	f->lowat = sockint(fd, SO_RCVLOWAT, 1) > 1;
 	f->rtimeo = socktimeo(fd, SO_RCVTIMEO);
 	f->wtimeo = socktimeo(fd, SO_SNDTIMEO);
@@ -195,6 +196,20 @@ fdkind(struct polldesc *pd)
 	}
 	fdsetkind(pd, k);
 	return k;
+}
+
+bool
+fdiseventfd(int fd)
+{
+	static const char name[] = "anon_inode:[eventfd]";
+	char link[32] = "/proc/self/fd/", to[sizeof name];
+	unsigned n = sizeof "/proc/self/fd/" - 1, d = 1;
+
+	while(d <= (unsigned)fd / 10)
+		d *= 10;
+	for(; d > 0; d /= 10)
+		link[n++] = (char)('0' + (unsigned)fd / d % 10);
+	return rawsyscall(SYS_readlink, link, to, sizeof to) == sizeof name - 1 && memcmp(to, name, sizeof name - 1) == 0;
 }
 
 void

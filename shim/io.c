@@ -55,10 +55,7 @@ blocking(struct xfer *x)
 	return iosyscallblock(x->gp, rwcall(x));
 }
 
-/*
- * A write to an eventfd that is full waits, unless it is none that the kernel would take, or adds nothing. Others that
- * know RWF_NOWAIT for reading only are not written to.
- */
+/* A write to an eventfd that is full waits, unless it is none that the kernel would take, or adds nothing. */
 static bool
 waitsforroom(struct xfer *x)
 {
@@ -95,23 +92,41 @@ pollfirst(struct xfer *x)
 	}
 }
 
+/*
+ * Reads of pollin kinds wait in poll(). Writes do not: fanotify takes its answers, a device its orders, whatever poll() says,
+ * which for most of these is never that there is room.
+ */
+static long
+pollinfirst(struct xfer *x)
+{
+	return x->write ? inkernel(x) : pollfirst(x);
+}
+
+static bool
+isfifo(int fd)
+{
+	struct stat st;
+
+	return rawsyscall(SYS_fstat, fd, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 /* The kernel has no RWF_NOWAIT for this. */
 static long
 nonowait(struct xfer *x)
 {
-	struct stat st;
+	bool fifo = isfifo(x->pd->fd);
 
-	if(x->write){
+	if(x->write && (fifo || fdiseventfd(x->pd->fd))){
 		fetch_or(&x->pd->flags, PD_WPOLL);
 		return pollfirst(x);
 	}
 	/* a FIFO that nobody has open for writing is at its end, but poll() does not say so */
-	if(rawsyscall(SYS_fstat, x->pd->fd, &st) == 0 && S_ISFIFO(st.st_mode)){
+	if(fifo){
 		fdsetkind(x->pd, Kblock);
 		return blocking(x);
 	}
-	fdsetkind(x->pd, Kpoll);
-	return pollfirst(x);
+	fdsetkind(x->pd, Kpollin);
+	return pollinfirst(x);
 }
 
 /* May the kernel take it in parts, the first of which shows others that the call is under way? */
@@ -201,6 +216,9 @@ again:
 		break;
 	case Kpoll:
 		r = pollfirst(x);
+		break;
+	case Kpollin:
+		r = pollinfirst(x);
 		break;
 	case Kblock:
 		r = blocking(x);

@@ -46,7 +46,7 @@
 
 /*
  * libc closes streams' and other descriptors of its own by a function that is no cancellation point. What is known of the
- * number ends with it. Of that only two kinds are taken on trust where they are wrong: those with which a call goes to the
+ * number ends with it. Of that only those kinds are taken on trust where they are wrong with which a call goes to the
  * kernel at once and would block there, in a pipe of popen's, say, where a file has been.
  */
 static int closeoriginal(int fd);
@@ -57,7 +57,7 @@ closequietly(int fd)
 	struct polldesc *pd = pollfind(fd);
 	int k = pd != NULL ? load_relaxed(&pd->kind) : Kunknown;
 
-	if(k == Kfile || k == Kblock)
+	if(k == Kfile || k == Kblock || k == Kpollin)
 		fdsetkind(pd, Kunknown);
 	return closeoriginal(fd);
 }

@@ -81,7 +81,8 @@ recvinkernel(struct recvcall *c)
 		if(pollnow(c->pd->fd, c->flags & MSG_OOB ? POLLPRI : POLLIN) != 0)
 			return iosyscall(c->gp, recvblock(c));
 		if(!w.asked){
-			r = rawsyscall(SYS_recvfrom, c->pd->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
+			r = rawsyscall(SYS_recvfrom, c->pd->fd, &byte, 1,
+			    (c->flags & MSG_WAITALL) | MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
 			if(r < 0 && r != -EAGAIN)
 				return r;
 		}
@@ -94,6 +95,13 @@ recvinkernel(struct recvcall *c)
 	}
 }
 
+/* TCP lets a receive of no bytes wait once: whatever ends that, be it a reset, a signal or the time, it has them all. */
+static bool
+waitsonce(struct recvcall *c)
+{
+	return c->m == NULL && c->n == 0 && fdistcp(c->pd->fd);
+}
+
 /*
  * One receive. (A datagram socket that has been shut down says EAGAIN to MSG_DONTWAIT, but 0 to a call
  * that may wait; poll() knows.)
@@ -103,6 +111,7 @@ recvonce(struct recvcall *c)
 {
 	struct iowait w;
 	struct polldesc *pd = c->pd;
+	bool once;
 	long r;
 	int e;
 
@@ -124,8 +133,11 @@ recvonce(struct recvcall *c)
 			return r;
 		if(unlikely(load_relaxed(&pd->kind) != Ktcp && (load_relaxed(&pd->flags) & PD_NODRAIN)))
 			return recvinkernel(c);
+		once = waitsonce(c);
 		e = iowaitfor(&w, c->gp, &c->pd, POLLMODE_R, Wread);
 		pd = c->pd;
+		if(unlikely(once) && w.asked && e != IO_BLOCK && e != -EBADF)
+			return 0;
 		if(e == IO_BLOCK)
 			return alone() ? iosyscall(c->gp, recvblock(c)) : iosyscallblock(c->gp, recvblock(c));
 		if(e < 0)

@@ -10,16 +10,17 @@
  *
  *	kinds to read (mx_kinds.h)   operations                         modes, a program each
  *	tcp unix seqpacket dgram     read readv preadv2 pread recv      mx_block     ready while it waits
- *	udp raw netlink abstract     recvfrom recvmsg recvmmsg          mx_nonblock  O_NONBLOCK, MSG_DONTWAIT's kin
- *	listener unixlistener        recv+WAITALL recv+PEEK getc        mx_timeout   SO_RCVTIMEO, SO_SNDTIMEO, poll's
- *	pipe fifo tty ptm eventfd    poll ppoll select pselect          mx_signal    EINTR, and SA_RESTART
- *	timerfd signalfd inotify     epoll epollet oneshot nested       mx_close     closed by another thread
- *	fanotify pidfd epoll mqueue  accept accept4 splice tee          mx_dup2      replaced by another thread
- *	uring memfd file directory   sendfile epwait fionread           mx_cancel    the thread is cancelled
- *	proc zero null urandom                                          mx_end       the other end goes, or shutdown
+ *	udp raw packet netlink       recvfrom recvmsg recvmmsg          mx_nonblock  O_NONBLOCK, MSG_DONTWAIT's kin
+ *	abstract listener            recv+WAITALL recv+PEEK getc        mx_timeout   SO_RCVTIMEO, SO_SNDTIMEO, poll's
+ *	unixlistener pipe fifo tty   poll ppoll select pselect          mx_signal    EINTR, and SA_RESTART
+ *	ptm eventfd timerfd signalfd epoll epollet oneshot nested       mx_close     closed by another thread
+ *	inotify fanotify pidfd epoll accept accept4 splice tee          mx_dup2      replaced by another thread
+ *	mqueue uring memfd file      sendfile epwait fionread vmsplice  mx_cancel    the thread is cancelled
+ *	directory proc zero null     read and recv of no bytes          mx_end       the other end goes, or shutdown
+ *	urandom
  *	kinds to write, all full     operations
  *	tcp unix seqpacket dgram     write write0 writev pwritev2 send sendto sendmsg
- *	pipe fifo tty eventfd        sendmmsg poll select epoll splice vmsplice tee sendfile
+ *	pipe fifo tty eventfd        sendmmsg poll select epoll splice vmsplice tee sendfile, write and send of no bytes
  *
  * An operation that a kind does not know fails, natively too, and that is compared as well.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -lutil -lrt */
+/* timeout: 90 */
 /* Every descriptor kind x every operation: the other end is closed, or both are shut down, while it waits. See mx.h. */
 #include "mx.h"
 
@@ -7,7 +8,7 @@
 static bool
 connected(struct cell *c)
 {
-	static const char *const not[] = { "dgram", "udp", "raw", "netlink" };
+	static const char *const not[] = { "dgram", "udp", "raw", "packet", "netlink" };
 
 	for(size_t i = 0; i < nelem(not); i++)
 		if(strcmp(c->kind->name, not[i]) == 0)

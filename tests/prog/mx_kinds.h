@@ -393,7 +393,7 @@ static const struct kind kinds[] = {
 	{ "tcp", false, mktcp, feedwrite, 0 }, { "unix", false, mkunix, feedwrite, 0 },
 	{ "seqpacket", false, mkseq, feedwrite, 0 }, { "dgram", false, mkdgram, feedwrite, 0 },
 	{ "udp", false, mkudp, feedwrite, 0 }, { "raw", false, mkraw, feedwrite, 20 },
-	{ "netlink", false, mknetlink, feedwrite, 0 }, { "abstract", false, mkabstract, feedwrite, 0 },
+	{ "packet", false, mkpacket, feedwrite, 0 }, { "netlink", false, mknetlink, feedwrite, 0 }, { "abstract", false, mkabstract, feedwrite, 0 },
 	{ "listener", false, mklistener, feedlistener, -1 },
 	{ "unixlistener", false, mkunixlistener, feedunixlistener, -1 },
 	{ "pipe", false, mkpipe, feedwrite, 0 }, { "fifo", false, mkfifo1, feedwrite, 0 },

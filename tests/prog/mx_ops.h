@@ -208,6 +208,22 @@ opsendfile(struct cell *c)
 	return sendfile(p[1], c->e.fd, NULL, 64);
 }
 
+/* From a pipe to memory. */
+static long
+opvmspliceout(struct cell *c)
+{
+	struct iovec v = { c->buf, MXBUF };
+
+	return vmsplice(c->e.fd, &v, 1, 0);
+}
+
+/* ---- nothing at all, which may have to wait all the same ---- */
+
+static long opreadnone(struct cell *c) { return read(c->e.fd, c->buf, 0); }
+static long oprecvnone(struct cell *c) { return recv(c->e.fd, c->buf, 0, 0); }
+static long opwritenone(struct cell *c) { return write(c->e.fd, c->buf, 0); }
+static long opsendnone(struct cell *c) { return send(c->e.fd, c->buf, 0, MSG_NOSIGNAL); }
+
 /* ---- writing ---- */
 
 static long opwrite(struct cell *c) { return write(c->e.fd, c->buf, 8); }
@@ -288,12 +304,14 @@ static const struct op ops[] = {
 	{ "pselect", false, oppselect }, { "epoll", false, opepoll }, { "epollet", false, opepollet },
 	{ "oneshot", false, oponeshot }, { "nested", false, opnested }, { "epwait", false, opepwait },
 	{ "accept", false, opaccept }, { "accept4", false, opaccept4 }, { "splice", false, opsplice },
-	{ "tee", false, optee }, { "sendfile", false, opsendfile },
+	{ "tee", false, optee }, { "sendfile", false, opsendfile }, { "vmsplice", false, opvmspliceout },
+	{ "read none", false, opreadnone }, { "recv none", false, oprecvnone },
 	{ "write", true, opwrite }, { "write0", true, opwrite0 }, { "writev", true, opwritev }, { "pwritev2", true, oppwritev2 },
 	{ "send", true, opsend }, { "sendto", true, opsendto }, { "sendmsg", true, opsendmsg },
 	{ "sendmmsg", true, opsendmmsg }, { "poll", true, oppollout }, { "select", true, opselectout },
 	{ "epoll", true, opepollout }, { "splice", true, opsplicein }, { "tee", true, opteein },
 	{ "vmsplice", true, opvmsplice }, { "sendfile", true, opsendfilein },
+	{ "write none", true, opwritenone }, { "send none", true, opsendnone },
 };
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -lutil -lrt */
+/* timeout: 90 */
 /*
  * Every descriptor kind x every operation, and a signal for each thread that waits: EINTR from those that
  * a handler ends, and with SA_RESTART from those that are not begun again. See mx.h.

@@ -3,7 +3,9 @@
 #ifndef MX_SOCKETS_H
 #define MX_SOCKETS_H
 
+#include <linux/if_packet.h>
 #include <linux/netlink.h>
+#include <net/if.h>
 #include <stddef.h>
 
 static int table_nr; /* which table this is of the program's */
@@ -70,6 +72,26 @@ mkraw(struct end *e)
 	OK(bind(e->fd, (struct sockaddr *)&sa, sizeof sa));
 	e->peer = OK(socket(AF_INET, SOCK_RAW, 200 + e->nr));
 	OK(connect(e->peer, (struct sockaddr *)&sa, sizeof sa));
+}
+
+/* Below IP, on the loopback interface; each cell has a protocol of its own, and it is unlikely that two processes share any. */
+static int
+packetsocket(int nr)
+{
+	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_ifindex = if_nametoindex("lo"),
+		.sll_protocol = htons(0x0801 + getpid() % 900 * 64 + nr) };
+	int fd = socket(AF_PACKET, SOCK_DGRAM, 0);
+
+	if(fd >= 0)
+		OK(bind(fd, (struct sockaddr *)&ll, sizeof ll));
+	return fd;
+}
+
+static void
+mkpacket(struct end *e)
+{
+	if((e->fd = packetsocket(e->nr)) >= 0)
+		e->peer = OK(packetsocket(e->nr));
 }
 
 static void
