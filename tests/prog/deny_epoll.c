@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* No epoll (a sandbox forbids it): threads that read, write, accept and poll still work, and others run meanwhile. */
 #include "deny.h"
-#include <netinet/in.h>
+#include "loopback.h"
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -72,7 +72,7 @@ main(void)
 	deny(nr, sizeof nr / sizeof nr[0], EPERM, 0);
 	listener = socket(AF_INET, SOCK_STREAM, 0);
 	addr.sin_family = AF_INET;
-	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	addr.sin_addr.s_addr = loopback();
 	EQ(bind(listener, (struct sockaddr *)&addr, sizeof addr), 0);
 	EQ(listen(listener, N), 0);
 	EQ(getsockname(listener, (struct sockaddr *)&addr, &len), 0);

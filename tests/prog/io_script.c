@@ -437,10 +437,10 @@ dial(struct side *s)
 	s->p->kind = 2;
 	if(s->me == 1) {
 		fd = OK(socket(AF_INET, SOCK_STREAM, 0));
-		OK(bind(fd, &(struct sockaddr){ .sa_family = AF_INET }, sizeof *sa));
+		*sa = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = loopback() };
+		OK(bind(fd, (struct sockaddr *)sa, sizeof *sa));
 		socklen_t n = sizeof *sa;
 		OK(getsockname(fd, (struct sockaddr *)sa, &n));
-		sa->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		int c = OK(socket(AF_INET, SOCK_STREAM, 0));
 		note(s, "refused", connect(c, (struct sockaddr *)sa, sizeof *sa), 0);
 		OK(close(c));
