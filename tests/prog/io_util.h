@@ -12,7 +12,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <arpa/inet.h>
+#include "loopback.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -108,6 +108,14 @@ die(const char *file, int line, const char *fmt, ...)
 		ok_;                                                   \
 	})
 
+/* The machine has no room for the program, or not what it is about: says what is missing and ends it as "cannot run here". */
+#define SKIP(...)                          \
+	do {                               \
+		dprintf(2, __VA_ARGS__);   \
+		dprintf(2, "\n");          \
+		_exit(77);                 \
+	} while(0)
+
 /* A value that the compiler knows nothing of: for arguments that it would warn of. */
 #define HIDE(x) ({ __typeof__(x) hide_ = (x); __asm__("" : "+r"(hide_)); hide_; })
 
@@ -171,6 +179,8 @@ spawn(void *(*f)(void *), void *arg)
 	pthread_attr_setstacksize(&a, 256 << 10);
 	e = pthread_create(&t, &a, f, arg);
 	pthread_attr_destroy(&a);
+	if(e == EAGAIN)
+		SKIP("no room for another thread");
 	if(e != 0)
 		die(__FILE__, __LINE__, "pthread_create: error %d", e);
 	return t;
@@ -296,7 +306,7 @@ filled(const unsigned char *buf, size_t n, uint32_t seed, size_t pos)
 	return true;
 }
 
-/* Listener on 127.0.0.1 at a port that the kernel chooses; its address in *sa. */
+/* Listener on the loopback at a port that the kernel chooses; its address in *sa. */
 __attribute__((unused)) static int
 tcplisten(struct sockaddr_in *sa, int backlog)
 {
@@ -304,7 +314,7 @@ tcplisten(struct sockaddr_in *sa, int backlog)
 	socklen_t len = sizeof *sa;
 
 	OK(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one));
-	*sa = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	*sa = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = loopback() };
 	OK(bind(fd, (struct sockaddr *)sa, sizeof *sa));
 	OK(listen(fd, backlog));
 	OK(getsockname(fd, (struct sockaddr *)sa, &len));
@@ -373,7 +383,10 @@ __attribute__((unused)) static pid_t
 forkclean(void)
 {
 	fflush(stdout);
-	return OK(fork());
+	pid_t pid = fork();
+	if(pid == -1 && (errno == EAGAIN || errno == ENOMEM))
+		SKIP("no room for another process");
+	return OK(pid);
 }
 
 /* A line of the program's output: each part of a test says that it passed. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -lutil -lrt */
+/* timeout: 90 */
 /* Every descriptor kind x every operation, blocking: each becomes ready while the operation waits. See mx.h. */
 #include "mx.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -lutil -lrt */
+/* timeout: 90 */
 /*
  * Calls that block without a descriptor to wait for, in the manner of mx.h:
  *
@@ -273,30 +274,19 @@ begin(void)
 	for(int i = 0; i < NCALL; i++)
 		while(!waits[i].entered)
 			mxnap(1);
-	mxnap(100);
+	mxrest();
 	long p = progress;
 	while(progress < p + 5)
 		mxnap(1);
 }
 
-/* Until nobody ends any more. */
+/* Joins those that ended, when nobody does any more. */
 static void
 settle(void)
 {
-	int64_t since = now();
-
-	for(int n = -1, m; now() < since + 300 * MS; n = m) {
-		m = 0;
-		for(int i = 0; i < NCALL; i++) {
-			struct wait *w = &waits[i];
-			if(!w->joined && pthread_tryjoin_np(w->t, &w->result) == 0)
-				w->joined = true;
-			m += w->joined;
-		}
-		if(m != n)
-			since = now();
-		mxnap(5);
-	}
+	mxrest();
+	for(int i = 0; i < NCALL; i++)
+		waits[i].joined = pthread_tryjoin_np(waits[i].t, &waits[i].result) == 0;
 }
 
 /* Gives those who still wait what they wait for, and prints all. */

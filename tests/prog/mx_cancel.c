@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -lutil -lrt */
+/* timeout: 90 */
 /*
  * Every descriptor kind x every operation: the thread is cancelled while it waits. What is no
  * cancellation point goes on; nothing is lost from the descriptor. See mx.h.
@@ -18,30 +19,6 @@ reap1(struct cell *c)
 {
 	if(!c->joined && pthread_tryjoin_np(c->t, &c->result) == 0)
 		c->joined = true;
-}
-
-static int
-countended(void)
-{
-	int n = 0;
-
-	mxeach(reap1);
-	for(int i = 0; i < ncells; i++)
-		n += cells[i]->joined;
-	return n;
-}
-
-/* Until all are cancelled that will be: nothing must be ready before. */
-static void
-settle(void)
-{
-	int64_t since = now();
-
-	for(int n = countended(), m; now() < since + 400 * MS; n = m) {
-		mxnap(5);
-		if((m = countended()) != n)
-			since = now();
-	}
 }
 
 static void
@@ -70,7 +47,7 @@ main(void)
 {
 	mxstart(60000, NULL);
 	mxeach(cancelit);
-	settle();
+	mxrest();
 	mxeach(mxfeed);
 	mxeach(finish);
 	kindsdone();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -lutil -lrt */
+/* timeout: 90 */
 /*
  * Every descriptor kind x every operation: the descriptor is closed while the operation waits. The
  * operation goes on with the file that it has, which becomes ready afterwards. See mx.h.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -lutil -lrt */
+/* timeout: 90 */
 /*
  * Every descriptor kind x every operation: another file takes the descriptor's number, by dup2, dup3 or close_range
  * and dup2, while the operation waits. It goes on with the file that it has, which becomes ready afterwards; what

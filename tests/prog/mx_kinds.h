@@ -122,15 +122,32 @@ feedsignalfd(struct end *e)
 	OK(kill(getpid(), SIGRTMIN + 2 + e->nr));
 }
 
+/*
+ * An instance of inotify's or fanotify's. A user has 128 of each, of which other programs, also those of containers whose
+ * root is the same, may hold all: for the moment, or for ever.
+ */
+static int
+watcher(int (*init)(void))
+{
+	static int patience = 300;
+	int fd;
+
+	while((fd = init()) < 0 && errno == EMFILE) {
+		if(patience-- == 0) {
+			kindsdone();
+			SKIP("no more inotify or fanotify instances for this user");
+		}
+		mxnap(50);
+	}
+	return fd;
+}
+
+static int fanotify(void) { return fanotify_init(FAN_CLASS_NOTIF, O_RDONLY); }
+
 static void
 mkinotify(struct end *e)
 {
-	struct timespec ts = { 0, 50 * MS };
-
-	/* A user has 128 of them, which other tests may hold for the moment. */
-	for(int i = 0; (e->fd = inotify_init()) < 0 && errno == EMFILE && i < 200; i++)
-		nanosleep(&ts, NULL);
-	CHECK(e->fd >= 0);
+	e->fd = OK(watcher(inotify_init));
 	snprintf(e->path, sizeof e->path, "%s/inotify.%d", dir, e->nr);
 	OK(mkdir(e->path, 0700));
 	CHECK(inotify_add_watch(e->fd, e->path, IN_CREATE) >= 0);
@@ -148,11 +165,7 @@ feedtouch(struct end *e)
 static void
 mkfanotify(struct end *e)
 {
-	struct timespec ts = { 0, 50 * MS };
-
-	for(int i = 0; (e->fd = fanotify_init(FAN_CLASS_NOTIF, O_RDONLY)) < 0 && errno == EMFILE && i < 200; i++)
-		nanosleep(&ts, NULL);
-	if(e->fd < 0)
+	if((e->fd = watcher(fanotify)) < 0)
 		return;
 	snprintf(e->path, sizeof e->path, "%s/fanotify.%d", dir, e->nr);
 	OK(mkdir(e->path, 0700));
@@ -168,7 +181,8 @@ mkpidfd(struct end *e)
 		for(;;)
 			pause();
 	}
-	e->fd = OK(pidfd_open(e->child, 0));
+	if((e->fd = pidfd_open(e->child, 0)) < 0)
+		kill(e->child, SIGKILL);
 }
 
 static void

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -lutil -lrt */
+/* timeout: 90 */
 /* Every descriptor kind x every operation with the program's O_NONBLOCK: refused at once. See mx.h. */
 #define MX_NOFULLTCP /* TCP may find room for a few bytes more at any moment, natively too */
 #include "mx.h"

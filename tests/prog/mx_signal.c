@@ -30,7 +30,7 @@ pass1(int flags)
 	OK(sigaction(SIGUSR1, &sa, NULL));
 	mxstart(60000, NULL);
 	mxeach(sendsignal);
-	mxsettle();
+	mxrest();
 	mxeach(mxfeed);
 	mxfinish(NULL);
 	printf("SA_RESTART %s:\n", flags & SA_RESTART ? "set" : "not set");

@@ -48,10 +48,16 @@ mktcp(struct end *e)
 	put(e, fd);
 }
 
+static struct sockaddr_in
+myaddress(void)
+{
+	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = loopback() };
+}
+
 static void
 mkudp(struct end *e)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sa = myaddress();
 	socklen_t n = sizeof sa;
 
 	e->fd = OK(socket(AF_INET, SOCK_DGRAM, 0));
@@ -61,11 +67,11 @@ mkudp(struct end *e)
 	OK(connect(e->peer, (struct sockaddr *)&sa, sizeof sa));
 }
 
-/* Each cell has a protocol and each process an address of its own: a raw socket gets all that comes there. */
+/* Each cell has a protocol of its own: raw sockets get all that comes to their address. */
 static void
 mkraw(struct end *e)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001 + (getpid() % 0xffff << 8)) };
+	struct sockaddr_in sa = myaddress();
 
 	if((e->fd = socket(AF_INET, SOCK_RAW, 200 + e->nr)) < 0)
 		return;
@@ -164,13 +170,17 @@ mklistener(struct end *e)
 	e->aux[1] = ntohs(sa.sin_port);
 }
 
+/*
+ * A listener that is closed, and kept by who waits at it, goes with them: before the connection comes, or as soon as
+ * it is there, when it is reset though connect may not have returned.
+ */
 static void
 feedlistener(struct end *e)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-		.sin_port = htons(e->aux[1]) };
+	struct sockaddr_in sa = myaddress();
 
-	CHECK(connect(e->aux[0], (struct sockaddr *)&sa, sizeof sa) == 0 || errno == ECONNREFUSED);
+	sa.sin_port = htons(e->aux[1]);
+	CHECK(connect(e->aux[0], (struct sockaddr *)&sa, sizeof sa) == 0 || errno == ECONNREFUSED || errno == ECONNRESET);
 }
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -lutil -lrt */
+/* timeout: 90 */
 /* Every descriptor kind x every operation with a time-out: the socket's own, or poll's. See mx.h. */
 #include "mx.h"
 
@@ -26,6 +27,8 @@ int
 main(void)
 {
 	mxstart(WAIT, settimes);
+	mxnap(2 * WAIT);
+	mxrest();
 	mxeach(notearly);
 	mxeach(mxfeed);
 	mxfinish(NULL);
