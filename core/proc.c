@@ -441,6 +441,7 @@ rtinit(const struct hostops *ops)
 	store_release(&rtready, true);
 	newmstart();
 	sysmonstart();
+	sigstart(maing);
 	if(ops->started != NULL)
 		ops->started();
 	rtexit(gp);

@@ -54,6 +54,7 @@ struct sigdata {
 	uintptr_t waitsp;     /* where that call is, 0: there is none. Only the G */
 	uint64_t keptmask;    /* sigmaskfortime: the G's mask but for the call; only the G */
 	bool kept;            /* and no handler has run since; only the G */
+	bool here;            /* some of its signals are with its kernel thread (sigtothread); only the G */
 	stack_t altstack;     /* as the program has set it; only the G */
 	struct sigcall {
 		uintptr_t sp;
@@ -113,6 +114,7 @@ void sigenqueue(struct g *to, const siginfo_t *); /* in a handler; NULL: the pro
 void sigput(struct g *to, struct g *owner, const siginfo_t *); /* not in a handler; owner: who gets what is for the process, or NULL */
 bool sigtake(struct g *, uint64_t which, siginfo_t *);
 bool sigtakeh(struct g *, uint64_t which, siginfo_t *); /* in a handler */
+bool sigtakeown(struct g *, uint64_t which, siginfo_t *); /* sigtake of what was sent to the G alone */
 bool sigwaits(struct g *, uint64_t which); /* does one of these wait for gp? */
 bool sigtakes(struct g *, int sig);
 bool sigassign(struct g *, int sig);
@@ -124,7 +126,17 @@ void sigqueuefork(void);
 
 /* ---- sigsend.c ---- */
 extern uint64_t signalfds; /* atomic: signals of which the program has a signalfd */
-void sigtofd(struct g *, uint64_t set); /* what has been sent to gp alone becomes visible in its signalfds. Runtime mode */
+/* sigtothread makes what has been sent to gp alone, the caller, and is of set and blocked, pending for its kernel thread, which is gp's own from
+ * then on. Runtime mode. */
+void sigtothread(struct g *gp, uint64_t set);
+void sigtofds(uint64_t set); /* the program has, or is about to have, a signalfd for set. Runtime mode */
+void sigends(void); /* the current G ends, and is one of which sighere */
+/* sighere: has sigtothread been needed for gp, the caller? */
+static inline bool
+sighere(struct g *gp)
+{
+	return gp->sigdata != NULL && gp->sigdata->here;
+}
 long sigtogroup(int32_t pid, int sig);  /* kill(2) to the caller's own group, for a handled signal: 0 or a negative errno. Runtime mode */
 void sigpost(const siginfo_t *); /* to the process, not in a handler */
 void sigretarget(struct g *, uint64_t which);
@@ -136,6 +148,7 @@ enum sigfate sigfate(struct g *gp, const siginfo_t *);
 /* ---- sigremote.c ---- */
 bool sigremote(const siginfo_t *); /* of a signal 32: does another process want a signal sent to a G? In a handler */
 void sigremotefork(void);
+uint64_t sigstatus(const char *path, const char *key);
 
 /* ---- sigwait.c ---- */
 extern uint32_t nsigwaiters; /* Gs in sigwait and the like; atomic */
@@ -156,6 +169,25 @@ void preemptfork(void);
 void sigrestore(void);     /* the kernel's frames return to it */
 void sigreturnentry(void); /* ours return to it */
 void sigreturnprep(struct ucontextk *);
+
+/*
+ * What has been sent to a thread, and is in the kernel's hands, has a mark behind all that the kernel itself writes there: SI_QUEUE says
+ * nothing of whether it is the thread's or the process's.
+ */
+#define OWNMARK 0x6b72616d6e776f00UL
+
+static inline uint64_t *
+ownmarkof(const siginfo_t *info)
+{
+	return (uint64_t *)((uintptr_t)info + 40); /* the kernel keeps 48 bytes */
+}
+
+static inline void
+sigunmark(siginfo_t *info)
+{
+	if(*ownmarkof(info) == OWNMARK)
+		*ownmarkof(info) = 0;
+}
 
 static inline uint64_t
 sigblockall(void)

@@ -257,6 +257,7 @@ sigframe(int sig, const siginfo_t *info, struct ucontextk *uc, const struct ksig
 	f->uc = *uc;
 	f->uc.stack = ss;
 	f->info = *info;
+	sigunmark(&f->info);
 	f->kmask = uc->sigmask;
 	f->gmask = gp->sigmask;
 	f->sp = uc->gregs[REG_RSP];

@@ -276,6 +276,8 @@ siggexit(struct g *gp)
 	gp->sigclass = 0;
 	sigretarget(gp, ~0ULL);
 	sigforget(gp);
+	if(unlikely(sighere(gp)))
+		sigends();
 	rtexit(gp);
 }
 

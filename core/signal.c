@@ -307,7 +307,7 @@ sigforeign(struct g *gp)
 static bool
 threaddirected(int sig, const siginfo_t *info)
 {
-	return info->si_code == SI_TKILL ||
+	return info->si_code == SI_TKILL || *ownmarkof(info) == OWNMARK ||
 	       ((sig == SIGPIPE || sig == SIGXFSZ) && info->si_code == SI_USER && info->si_pid == sigpid);
 }
 

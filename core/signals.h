@@ -14,6 +14,7 @@ bool sigdispatch(struct m *);    /* finds a G for each signal that waits for one
  * returns whether all those that ran had SA_RESTART (gp->nsig tells whether any did). */
 bool sigdeliver(struct g *);
 bool sighandlers(void);          /* does the program have a handler, so that a signal could wake a G? */
+void sigstart(struct g *gp);     /* sigsend.c; the runtime starts, gp is main and the caller. Runtime mode */
 void sigmaskidle(struct m *);    /* sigmask.c; on g0, before blocking */
 void sigmaskfor(struct m *, struct g *); /* on g0, before gogo: brings the kernel's mask in line */
 void sigsysmonstart(void);       /* on sysmon: it takes the signals that no running G can */

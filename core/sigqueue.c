@@ -176,6 +176,7 @@ put(struct g *to, struct g *owner, const siginfo_t *info)
 	if((e = entalloc()) == NULL)
 		return;
 	e->info = *info;
+	sigunmark(&e->info);
 	e->to = owner;
 	if(to != NULL){
 		for(l = &d->queue; *l != NULL && (*l)->info.si_signo <= sig; l = &(*l)->next)
@@ -263,6 +264,20 @@ sigtakeh(struct g *gp, uint64_t which, siginfo_t *info)
 		entfree(e);
 	}
 	sigunlockh();
+	return e != NULL;
+}
+
+bool
+sigtakeown(struct g *gp, uint64_t which, siginfo_t *info)
+{
+	uint64_t mask = siglock();
+	struct sigent *e = sigpendingfor(gp) & which ? takeown(gp, which) : NULL;
+
+	if(e != NULL){
+		*info = e->info;
+		entfree(e);
+	}
+	sigunlock(mask);
 	return e != NULL;
 }
 

@@ -27,26 +27,33 @@ enum { MAGIC = 0x2c69636, MAGICBITS = 27, TIDBITS = 30, STATUSSIZE = 8 << 10, ND
 
 /* ---- the sender ---- */
 
+/* A set of signals from a file of /proc; key is what comes before it there. */
+uint64_t
+sigstatus(const char *path, const char *key)
+{
+	char text[STATUSSIZE], *p;
+	uint64_t set = 0;
+	long fd, n;
+
+	if((fd = rawsyscall(SYS_open, path, O_RDONLY | O_CLOEXEC)) < 0)
+		return 0;
+	n = rawsyscall(SYS_read, fd, text, sizeof text - 1);
+	rawsyscall(SYS_close, fd);
+	text[n > 0 ? n : 0] = 0;
+	if((p = strstr(text, key)) != NULL)
+		for(p += strlen(key); *p > ' '; p++)
+			set = set << 4 | (uint64_t)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
+	return set;
+}
+
 /* Has the process a handler for signal 32? */
 static bool
 takeskicks(int32_t pid)
 {
-	static const char key[] = "\nSigCgt:\t";
-	char path[64], text[STATUSSIZE], *p;
-	uint64_t caught = 0;
-	long fd, n;
+	char path[64];
 
 	fmtbuf(path, sizeof path, "/proc/%d/status", pid);
-	if((fd = rawsyscall(SYS_open, path, O_RDONLY | O_CLOEXEC)) < 0)
-		return false;
-	n = rawsyscall(SYS_read, fd, text, sizeof text - 1);
-	rawsyscall(SYS_close, fd);
-	text[n > 0 ? n : 0] = 0;
-	if((p = strstr(text, key)) == NULL)
-		return false;
-	for(p += sizeof key - 1; *p > ' '; p++)
-		caught = caught << 4 | (uint64_t)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
-	return caught & SIGBIT(SIGCANCELNO);
+	return sigstatus(path, "\nSigCgt:\t") & SIGBIT(SIGCANCELNO);
 }
 
 /* Sends info to all of the process's threads: 0 if one has got it. */

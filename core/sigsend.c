@@ -154,33 +154,82 @@ sigtogroup(int32_t pid, int sig)
 	return 0;
 }
 
+/* ---- what the kernel has to know of ---- */
+
 /*
- * A signalfd shows what is pending for its reader's thread, and for the process. What has been sent to a G is on a queue that the
- * kernel does not see. If every G blocks the signal it can as well be the process's: the kernel then keeps it for the
- * signalfd. (It says SI_USER of such a one, not SI_TKILL: only for itself may a thread say that.)
+ * A signalfd shows what is pending for its reader's thread, and for the process; and what is pending for the thread that calls exec is so for
+ * the new program. But what has been sent to a G, and is blocked, is on a queue that the kernel does not see. Then it is made
+ * pending for the G's kernel thread, by that itself, which alone may say of a signal that it is another thread's; the
+ * thread is that G's for good from then on.
+ *
+ *   sender                              the G
+ *   queues, kicks                       comes out of its wait, if it is in one, to sigdeliver, which does this; then makes its
+ *                                       call, or attempt, again, and finds it
+ *   signalfd() in another thread        the same, for what has waited before
  */
 uint64_t signalfds;
 
-static bool
-forfd(const siginfo_t *info)
-{
-	int sig = info->si_signo;
-
-	if(likely(!(load_relaxed(&signalfds) & load_acquire(&sigall) & SIGBIT(sig))))
-		return false;
-	if(info->si_code == SI_TKILL)
-		return rawsyscall(SYS_kill, sigpid, sig) == 0;
-	return rawsyscall(SYS_rt_sigqueueinfo, sigpid, sig, info) == 0;
-}
-
 void
-sigtofd(struct g *gp, uint64_t set)
+sigtothread(struct g *gp, uint64_t set)
 {
 	siginfo_t info;
 
-	set &= load_acquire(&sigall) & ~SIGNEVER;
-	while(sigpendingfor(gp) & set && sigtake(gp, set, &info) && forfd(&info))
-		;
+	set &= gp->sigmask & ~sigwaitset(gp) & ~SIGNEVER;
+	if(!(sigpendingfor(gp) & set))
+		return;
+	lockforgood(gp);
+	gp->sigdata->here = true;
+	while(sigtakeown(gp, set, &info)){
+		*ownmarkof(&info) = OWNMARK;
+		if(rawsyscall(SYS_rt_tgsigqueueinfo, sigpid, gp->m->tid, info.si_signo, &info) == 0)
+			continue;
+		sigput(gp, NULL, &info); /* there are too many for the kernel: the next time */
+		break;
+	}
+}
+
+/* What is pending for the caller's kernel thread alone. */
+static uint64_t
+threadpending(void)
+{
+	return sigstatus("/proc/thread-self/status", "\nSigPnd:\t") & ~SIGNEVER;
+}
+
+/*
+ * Signals have come to main alone, and are pending for the process's first kernel thread: before the runtime was there, or
+ * before the process has become this program. Main keeps that thread.
+ */
+void
+sigstart(struct g *gp)
+{
+	uint64_t any = 0;
+
+	rawsyscall(SYS_rt_sigpending, &any, 8);
+	if(likely(any == 0) || threadpending() == 0 || sigdataof(gp) == NULL)
+		return;
+	lockforgood(gp);
+	gp->sigdata->here = true;
+}
+
+/* What is still pending for a G goes with it, although its kernel thread may not end: the process's first one. */
+void
+sigends(void)
+{
+	static const struct timespec now;
+	uint64_t set;
+	siginfo_t info;
+
+	while((set = threadpending()) != 0 && rawsyscall(SYS_rt_sigtimedwait, &set, &info, &now, 8) > 0)
+		; /* of several it takes the thread's first */
+}
+
+void
+sigtofds(uint64_t set)
+{
+	fetch_or(&signalfds, set); /* a full barrier, as sigput's lock is: of this and a sender one sees the other */
+	for(struct g *gp = load_acquire(&allgs); gp != NULL; gp = gp->alllink)
+		if(sigpendingfor(gp) & set)
+			kick(gp);
 }
 
 enum sigfate
@@ -192,7 +241,7 @@ sigfate(struct g *to, const siginfo_t *info)
 		return SIGFATE_QUEUE;
 	if(sigtakes(to, sig) && !sighandled(sig))
 		return sigignored(sig) ? SIGFATE_DONE : SIGFATE_KERNEL; /* the default action is for all threads */
-	return forfd(info) ? SIGFATE_DONE : SIGFATE_QUEUE;
+	return SIGFATE_QUEUE;
 }
 
 bool
@@ -224,6 +273,8 @@ sigdeliver(struct g *gp)
 		ownasked(gp);
 	for(;;){
 		fetch_and(&gp->attn, ~(uint32_t)ATTN_SIGNAL); /* before the look at the queues */
+		if(unlikely(load_relaxed(&signalfds) & sigpendingfor(gp)))
+			sigtothread(gp, load_relaxed(&signalfds));
 		if(!sigtake(gp, ~gp->sigmask & ~sigwaitset(gp), &info))
 			return gp->nsigintr == n;
 		/* still in runtime mode, so that the thread is the right one; sigframe() turns to user mode for the handler */

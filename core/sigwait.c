@@ -74,6 +74,8 @@ wait(struct g *gp, uint64_t set, siginfo_t *info, int64_t until)
 		if(gp->nsig != n || load_relaxed(&gp->attn) & ATTN_CANCEL)
 			return -EINTR;
 		r = waitonce(gp, set, info, until);
+		if(r > 0)
+			sigunmark(info);
 		if(r != -EINTR)
 			return r;
 	}

@@ -17,6 +17,7 @@
  * the nested instance no new edge for events that are left on the list.
  */
 #include "fd.h"
+#include "sig.h"
 
 static const int64_t LOOPSLICE = 3 * MSEC / 2;
 enum { UNPARKED = 16 };
@@ -47,6 +48,21 @@ epkernel(struct epcall *c, int64_t deadline)
 	return r;
 }
 
+/*
+ * What has been sent to the caller alone is pending for its kernel thread only, so a signalfd in the instance is ready to that thread
+ * only. Whoever else looks into the instance, as the runtime's poller does where it is registered, finds it not ready, and takes it
+ * off the kernel's list of what may be, until another signal is sent. So it is not registered, and one of ours is sent, which is
+ * not before the kick on its way has come, if there is one.
+ */
+static long
+ephere(struct epcall *c, struct polldesc *pd, int64_t deadline)
+{
+	pollunregister(pd);
+	kickwait(c->gp->m);
+	preemptm(c->gp->m);
+	return kickedepoll(c->gp, c->ep, c->ev, c->n, deadline);
+}
+
 static long
 eppark(struct epcall *c, struct polldesc **pdp, int64_t deadline)
 {
@@ -62,8 +78,12 @@ eppark(struct epcall *c, struct polldesc **pdp, int64_t deadline)
 		e = pollblock(c->gp, pd, POLLMODE_R, seq, Wepoll, deadline);
 		if(e == WAKE_TIMEOUT)
 			return rawsyscall(SYS_epoll_wait, c->ep, c->ev, c->n, 0);
-		if(e == WAKE_SIGNAL && interrupted(c->gp, false))
-			return -EINTR;
+		if(e == WAKE_SIGNAL){
+			if(interrupted(c->gp, false))
+				return -EINTR;
+			if(unlikely(sighere(c->gp)))
+				return ephere(c, pd, deadline);
+		}
 		if((k = pollkept(c->gp, pd)) != NULL){
 			*pdp = pd = k;
 			c->ep = k->fd;
@@ -112,23 +132,27 @@ static long
 epcall(struct epcall *c, int ms)
 {
 	struct polldesc *pd = pollget(c->ep);
-	bool counted = inkernel(c->gp) && kernelwaitbegin();
-	int64_t deadline = ms >= -1 && counted ? NOTIME : deadlinens(c->timeout);
+	bool counted = inkernel(c->gp) && kernelwaitbegin(), fds = load_relaxed(&signalfds) != 0;
+	int64_t deadline = ms >= -1 && counted && !fds ? NOTIME : deadlinens(c->timeout);
 	long r;
 
-	if(counted || alone() || c->n <= 0 || pd == NULL){
+	if(unlikely(fds) && pd != NULL && sighere(c->gp)){
+		r = ephere(c, pd, deadline);
+	}else if(counted || alone() || c->n <= 0 || pd == NULL){
 		if(pd != NULL && unlikely(load_relaxed(&pd->regepoch) != 0))
 			leaveregistered(pd);
 		/* with nobody to hand the P to, giving it up and taking it again costs less than a look */
 		r = handoffquiet(c->gp) ? 0 : rawsyscall(SYS_epoll_wait, c->ep, c->ev, c->n, 0);
-		if(r == 0)
+		if(r == 0 && unlikely(fds) && c->n > 0)
+			r = kickedepoll(c->gp, c->ep, c->ev, c->n, deadline);
+		else if(r == 0)
 			r = ms >= -1 ? epms(c, ms) : iokernel(c->gp, epkernel(c, deadline));
-		if(counted)
-			kernelwaitend();
 	}else{
 		store_relaxed(&pd->unparked, 0);
 		r = eppark(c, &pd, deadline);
 	}
+	if(counted)
+		kernelwaitend();
 	if(pd != NULL)
 		pollpass(pd, POLLMODE_R);
 	polldrop(c->gp);

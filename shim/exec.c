@@ -10,7 +10,7 @@
 #include <stdarg.h>
 
 #include "libc.h"
-#include "runtime.h"
+#include "sig.h"
 
 /* The caller's G, whose thread gets no kicks until execfailed; NULL: nobody kicks it. */
 static struct g *
@@ -21,6 +21,7 @@ execbegin(void)
 	if(gp == NULL)
 		return NULL;
 	rtenter(gp);
+	sigtothread(gp, ~0ULL);
 	kickhold(gp->m);
 	return gp;
 }

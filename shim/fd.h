@@ -284,6 +284,11 @@ void kernelwaitend(void);
 int maskedpoll(struct g *gp, struct pollfd *fds, nfds_t n, int64_t timeout, const sigset_t *set);
 int maskedselect(struct g *gp, int n, fd_set *r, fd_set *w, fd_set *e, int64_t timeout, const sigset_t *set);
 int maskedepoll(struct g *gp, int ep, struct epoll_event *ev, int n, int64_t timeout, const sigset_t *set);
+/* The same with the caller's own mask: no kick that comes before the wait is lost, each ends it. Where the program has signalfds. Runtime
+ * mode; a result or a negative errno. */
+long kickedpoll(struct g *gp, struct pollfd *fds, nfds_t n, int64_t deadline);
+long kickedselect(struct g *gp, int n, fd_set *r, fd_set *w, fd_set *e, int64_t deadline);
+long kickedepoll(struct g *gp, int ep, struct epoll_event *ev, int n, int64_t deadline);
 
 /* Times of the program's. */
 static inline bool

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 
 #include "fd.h"
+#include "sig.h"
 
 enum {
 	FEW = 2,        /* as nearly all ask: a connection waits at this depth, and its stack's pages are what it costs */
@@ -82,6 +83,8 @@ pollkernel(struct pollcall *c, bool longwait)
 {
 	struct timespec ts;
 
+	if(longwait && unlikely(load_relaxed(&signalfds) != 0))
+		return kickedpoll(c->gp, c->fds, c->n, c->deadline);
 	if(longwait)
 		return iokernel(c->gp, libc.ppoll(c->fds, c->n, timeleft(c->deadline, &ts), NULL));
 	return rawresult(iosyscall(c->gp, libc.ppoll(c->fds, c->n, timeleft(c->deadline, &ts), NULL)));

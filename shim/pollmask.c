@@ -15,6 +15,8 @@
  * Whichever looks second sees the other, and the kick, pending while all is blocked, ends the wait at its
  * start. What the kernel has for the thread waits likewise. That a handler has run shows in gp->nsig; a kick for
  * nothing only repeats the call. Such a G keeps a kernel thread while it waits; programs have few.
+ *
+ * The same serves a G that waits in the kernel and has to come out of it for a kick that runs no handler: signalfds (core/sigsend.c).
  */
 #include <string.h>
 
@@ -71,22 +73,33 @@ once(struct maskedcall *c)
 	return r;
 }
 
-static int
-masked(struct maskedcall *c, const sigset_t *set, int64_t timeout)
+/* The wait with that mask. Runtime mode. */
+static long
+waitmasked(struct maskedcall *c, uint64_t mask)
 {
-	uint64_t mask, old;
+	uint64_t old;
 	long r;
 
-	memcpy(&mask, set, sizeof mask);
-	cancelpoint(c->gp);
-	rtenter(c->gp);
-	c->deadline = deadlinens(timeout);
 	c->nsig = c->gp->nsig;
 	old = sigmaskfortime(c->gp, mask);
 	do
 		r = once(c);
 	while(r == -EINTR && !interrupted(c->gp, false) && c->gp->nsig == c->nsig);
 	sigmaskback(c->gp, old);
+	return r;
+}
+
+static int
+masked(struct maskedcall *c, const sigset_t *set, int64_t timeout)
+{
+	uint64_t mask;
+	long r;
+
+	memcpy(&mask, set, sizeof mask);
+	cancelpoint(c->gp);
+	rtenter(c->gp);
+	c->deadline = deadlinens(timeout);
+	r = waitmasked(c, mask);
 	rtexit(c->gp);
 	return (int)ioreturn(r);
 }
@@ -97,13 +110,24 @@ makepoll(struct maskedcall *c, const struct timespec *ts, const uint64_t *mask)
 	return rawsyscall(SYS_ppoll, c->p[0], (long)(unsigned)c->n, ts, mask, sizeof *mask);
 }
 
+/* More than an int holds is more than RLIMIT_NOFILE can be: EINVAL. */
+#define POLLCALL(gp_, fds, n_) {.gp = (gp_), .make = makepoll, .n = (n_) > INT32_MAX ? -1 : (int)(n_), .p = {fds}}
+
 int
 maskedpoll(struct g *gp, struct pollfd *fds, nfds_t n, int64_t timeout, const sigset_t *set)
 {
-	/* more than an int holds is more than RLIMIT_NOFILE can be: EINVAL */
-	struct maskedcall c = {.gp = gp, .make = makepoll, .n = n > INT32_MAX ? -1 : (int)n, .p = {fds}};
+	struct maskedcall c = POLLCALL(gp, fds, n);
 
 	return masked(&c, set, timeout);
+}
+
+long
+kickedpoll(struct g *gp, struct pollfd *fds, nfds_t n, int64_t deadline)
+{
+	struct maskedcall c = POLLCALL(gp, fds, n);
+
+	c.deadline = deadline;
+	return waitmasked(&c, gp->sigmask);
 }
 
 static long
@@ -128,6 +152,14 @@ maskedselect(struct g *gp, int n, fd_set *r, fd_set *w, fd_set *e, int64_t timeo
 	return masked(&c, set, timeout);
 }
 
+long
+kickedselect(struct g *gp, int n, fd_set *r, fd_set *w, fd_set *e, int64_t deadline)
+{
+	struct maskedcall c = {.gp = gp, .make = makeselect, .n = n, .p = {r, w, e}, .deadline = deadline};
+
+	return waitmasked(&c, gp->sigmask);
+}
+
 static long
 makeepoll(struct maskedcall *c, const struct timespec *ts, const uint64_t *mask)
 {
@@ -148,4 +180,12 @@ maskedepoll(struct g *gp, int ep, struct epoll_event *ev, int n, int64_t timeout
 	struct maskedcall c = {.gp = gp, .make = makeepoll, .fd = ep, .n = n, .p = {ev}};
 
 	return masked(&c, set, timeout);
+}
+
+long
+kickedepoll(struct g *gp, int ep, struct epoll_event *ev, int n, int64_t deadline)
+{
+	struct maskedcall c = {.gp = gp, .make = makeepoll, .fd = ep, .n = n, .p = {ev}, .deadline = deadline};
+
+	return waitmasked(&c, gp->sigmask);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fd.h"
+#include "sig.h"
 
 enum {
 	SMALL = 16,     /* waits that fit on the stack; who waits for more waits in the kernel */
@@ -70,6 +71,8 @@ selkernel(struct selcall *c, bool longwait)
 	for(int k = 0; k < 3; k++)
 		s[k] = (fd_set *)c->user[k];
 	/* what ends with EINTR has left the sets as they were */
+	if(longwait && unlikely(load_relaxed(&signalfds) != 0))
+		return kickedselect(c->gp, c->n, s[0], s[1], s[2], c->deadline);
 	if(longwait)
 		return iokernel(c->gp, libc.pselect(c->n, s[0], s[1], s[2], timeleft(c->deadline, &ts), NULL));
 	return rawresult(iosyscall(c->gp, libc.pselect(c->n, s[0], s[1], s[2], timeleft(c->deadline, &ts), NULL)));

@@ -339,11 +339,12 @@ signalfdof(uint64_t set)
 {
 	struct g *gp = getg();
 
-	fetch_or(&signalfds, set);
-	if(gp == NULL || !sigours())
+	if(gp == NULL || !sigours()){
+		fetch_or(&signalfds, set);
 		return;
+	}
 	rtenter(gp);
-	sigtofd(gp, set);
+	sigtofds(set);
 	rtexit(gp);
 }
 
