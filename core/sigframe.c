@@ -29,8 +29,9 @@ struct sigframe {
 	siginfo_t info;
 	uint64_t kmask;  /* uc.sigmask as it was */
 	uint64_t gmask;  /* gp->sigmask as it was */
-	uint32_t locks;  /* of the G, to go back to */
-	uint32_t insyscall;
+	uint16_t locks;  /* of the G, to go back to */
+	uint16_t insyscall;
+	int32_t pid;
 	uintptr_t sp; /* uc's as it was */
 };
 _Static_assert(sizeof(struct ucontextk) == 304, "the kernel's ucontext");
@@ -261,8 +262,9 @@ sigframe(int sig, const siginfo_t *info, struct ucontextk *uc, const struct ksig
 	f->kmask = uc->sigmask;
 	f->gmask = gp->sigmask;
 	f->sp = uc->gregs[REG_RSP];
-	f->locks = gp->locks;
+	f->locks = (uint16_t)gp->locks;
 	f->insyscall = gp->insyscall;
+	f->pid = sigpid;
 	if(kept)
 		restorekept(f, d);
 	if(nfp != 0){
@@ -345,7 +347,8 @@ sigreturnprep(struct ucontextk *uc)
 	sigsetaltstack(gp, &uc->stack);
 	uc->stack = (stack_t){.ss_sp = (void *)gp->m->gsignal, .ss_size = gp->m->gsignalsize,
 	    .ss_flags = gp->m->gsignalsize ? 0 : SS_DISABLE};
-	if((gp->insyscall = (uint8_t)f->insyscall) != 0)
+	/* the child of a fork has not begun the call, if it has a runtime again: exitsyscallblock */
+	if((gp->insyscall = f->pid == sigpid ? (uint8_t)f->insyscall : INNONE) != INNONE)
 		popcall(gp, f->sp);
 	compiler_barrier();
 	gp->locks = f->locks;

@@ -175,13 +175,15 @@ entersyscallblock(struct g *gp)
 		entersyscallslow(gp);
 }
 
+/* Where a handler has forked, and returned in the child, the call has not been counted there. */
 void
 exitsyscallblock(struct g *gp)
 {
 	uint8_t in = gp->insyscall;
 
 	exitsyscall(gp);
-	blockrelease(in == INBLOCKOWN);
+	if(likely(in >= INBLOCK))
+		blockrelease(in == INBLOCKOWN);
 }
 
 /* The G leaves the call without coming back to its end: it is cancelled. User mode before and after. */
