@@ -101,8 +101,31 @@ pwait(struct p *pp)
 }
 
 /*
+ * A new M for an idle P, or NULL if there can be none, or enough are on their way: each takes an idle P when it is there, if there still is one.
+ * On a loaded machine that may last, while each G made runnable, and sysmon, ask again. sched.lock.
+ */
+static struct m *
+mcome(void)
+{
+	struct m *mp;
+
+	if(sched.mcoming >= sched.npidle || (mp = mnew()) == NULL)
+		return NULL;
+	sched.mcoming++;
+	mp->coming = true;
+	return mp;
+}
+
+void
+mcame(struct m *mp)
+{
+	sched.mcoming -= mp->coming;
+	mp->coming = false;
+}
+
+/*
  * startm runs pp, or any idle P if NULL, on an idle or new M. spinning: the caller has counted it
- * in nmspinning; it is uncounted if there is no P.
+ * in nmspinning; it is uncounted if there is no P, or no M for it yet.
  */
 void
 startm(struct p *pp, bool spinning)
@@ -118,7 +141,7 @@ startm(struct p *pp, bool spinning)
 	}
 	if((mp = mget()) == NULL){
 		pwait(pp);
-		fresh = mnew();
+		fresh = mcome();
 	}
 	unlock(&sched.lock);
 	stressat(ST_startm);
@@ -137,6 +160,9 @@ startm(struct p *pp, bool spinning)
 static bool
 firstp(struct m *mp)
 {
+	lock(&sched.lock);
+	mcame(mp);
+	unlock(&sched.lock);
 	if(takeidlep(mp))
 		return true;
 	if(mp->spinning){
@@ -315,5 +341,6 @@ mfork(void)
 {
 	allm = mfree = NULL;
 	newmfork();
+	lookfork();
 	ownfork();
 }

@@ -30,10 +30,11 @@
 #include "runtime.h"
 #include "sig.h"
 
-enum { MAKERSTACK = 64 << 10 };
+enum { MAKERSTACK = 64 << 10, LOOKOUTSTACK = 64 << 10 };
 
 static struct m *newms; /* atomic; to be made, by schedlink */
 static uint32_t asked;  /* atomic; requests */
+static uint32_t watch;  /* atomic; 1: the lookout is to be made */
 static bool makerup;
 static int32_t makertid; /* atomic */
 
@@ -63,6 +64,7 @@ failed(struct m *mp, int e)
 	ownfailed(mp);
 	blockrefused(mp);
 	lock(&sched.lock);
+	mcame(mp);
 	mdrop(mp);
 	unlock(&sched.lock);
 	if(spinning)
@@ -130,6 +132,8 @@ maker(void *arg)
 			next = mp->schedlink;
 			make(mp);
 		}
+		if(xchg(&watch, 0) != 0 && host->newthread(lookout, NULL, NULL, LOOKOUTSTACK) != 0)
+			lookoutfailed();
 		futexsleep(&asked, seen, NOTIME);
 	}
 	return NULL;
@@ -152,6 +156,17 @@ newm(struct m *mp)
 	futexwakeup(&asked, 1);
 }
 
+bool
+newlookout(void)
+{
+	if(!makerup)
+		return false;
+	store_release(&watch, 1);
+	add_fetch(&asked, 1);
+	futexwakeup(&asked, 1);
+	return true;
+}
+
 /* On main, in runtime mode. */
 void
 newmstart(void)
@@ -169,6 +184,7 @@ void
 newmfork(void)
 {
 	newms = NULL;
+	watch = 0;
 	makertid = 0;
 	makerup = false;
 }

@@ -211,6 +211,7 @@ struct m {
 	bool wished;
 	bool dirty;        /* the program has changed its kernel thread: it is that G's alone and ends with it */
 	bool spinning;
+	bool coming;       /* one of sched.mcoming; sched.lock */
 	bool able;         /* runs any G and is counted so: blockq.c */
 	bool insetxid;     /* in libc's setuid or its handler of signal 33, with another descriptor in force; only the M */
 	struct note park;
@@ -278,6 +279,8 @@ struct p {
 	uint32_t sysschedtick, syssystick, syswaittick, systries, syslooks;
 	struct g *sysg;
 	int64_t sysschedwhen, syssyswhen, syscpu;
+	int64_t lookcpu, lookpause, looknext; /* lookout.c */
+	uint64_t look;                        /* atomic; lookout.c */
 };
 
 /* ---- the scheduler's state ---- */
@@ -288,6 +291,7 @@ struct sched {
 	int32_t nmidle;                 /* lock */
 	int32_t mcount;                 /* Ms alive; lock */
 	int32_t maxmcount;
+	int32_t mcoming;                /* Ms on their way that startm has asked for; lock */
 	struct p *pidle;                /* lock */
 	int32_t npidle;                 /* written under lock; atomic */
 	struct gqueue runq;             /* lock; l.n is read atomically */

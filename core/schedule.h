@@ -62,10 +62,12 @@ size_t sigstacksize(void);   /* of an M's signal stack, in whole pages */
 /* ---- m.c, newm.c ---- */
 void startm(struct p *, bool spinning);
 void mdrop(struct m *); /* sched.lock */
+void mcame(struct m *); /* it is on its way no more: it looks for a P, or the kernel has refused it. sched.lock */
 void newm(struct m *);  /* has its kernel thread made; it runs mstart without a P */
 void newmstart(void);
 int newmhere(struct m *); /* has the caller's kernel thread make it; 0 or an errno. On a G in user mode */
 void newmfork(void);
+bool newlookout(void); /* has the lookout's thread made; false: nobody can */
 void stopm(struct m *);
 bool strandedwork(void); /* is there something to do for an idle P, and nobody who sees to it? sched.lock */
 void handoffp(struct p *);
@@ -97,6 +99,11 @@ void blockqfork(void);
 void sysmonstart(void);
 void sysmonwake(void);
 void wakenetpoller(int64_t when);
+
+/* ---- lookout.c; the rest of it: sysmon.h ---- */
+void *lookout(void *);    /* its thread */
+void lookoutfailed(void); /* it could not be made */
+void lookfork(void);
 
 /* ---- netpoll_epoll.c; the rest of it: netpoll.h ---- */
 bool netpollinited(void);

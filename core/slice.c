@@ -86,7 +86,29 @@ newslice(struct p *pp, struct m *mp, uint32_t tick, int64_t now)
 	pp->sysschedtick = tick;
 	pp->sysschedwhen = now;
 	pp->systries = pp->syslooks = 0;
-	mp->cpulast = -1;
+	mp->cpulast = workwaits(pp, now) ? mcputime(mp) : -1;
+	lookforget(pp);
+}
+
+/*
+ * Nobody can tell whether it sleeps: it is taken to, as others wait. Where that is wrong, since other processes have the CPUs, each thread that
+ * we make waits for one as well: the n-th is made when n slices have passed without one more.
+ */
+static bool
+guess(int64_t now)
+{
+	static int64_t last;
+	int64_t n = 1;
+
+	for(struct m *mp = load_acquire(&allm); mp != NULL; mp = mp->alllink){
+		struct g *gp = load_acquire(&mp->curg);
+
+		n += gp != NULL && load_relaxed(&mp->p) == NULL && !load_relaxed(&gp->insyscall);
+	}
+	if(now - last < n * SLICE)
+		return false;
+	last = now;
+	return true;
 }
 
 bool
@@ -101,18 +123,18 @@ overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 		newslice(pp, mp, t, now);
 		return false;
 	}
-	if(ran < max / 2)
-		return false;
-	if(mp->cpulast < 0){
-		mp->cpulast = mcputime(mp);
-		return false;
-	}
-	if(ran < max || !workwaits(pp, now))
+	if(!workwaits(pp, now))
 		return false;
 	cpu = mcputime(mp);
-	if(cpu >= 0 && cpu == mp->cpulast)
-		return true; /* it did not run at all: it blocks in a call that we do not know */
+	if(cpu == mp->cpulast){
+		/* it did not run at all: it blocks in a call that we do not know, or others have the CPUs */
+		enum look l = lookat(pp, mp, cpu, now);
+
+		return l == LOOK_SLEEPS || (l == LOOK_NONE && ran >= max && guess(now));
+	}
 	mp->cpulast = cpu;
+	if(ran < max)
+		return false;
 	/*
 	 * It ran, but is it still? The signal would end a wait with EINTR. If it sleeps, the next round sees no progress; it
 	 * may also be off the CPU because we are on it.

@@ -186,6 +186,7 @@ retakenow(int64_t now)
 	int n;
 
 	suspect = false;
+	looksseen();
 	n = retake(now);
 	for(int i = 1; suspect && i < LOOKS; i++){
 		suspect = false;
@@ -277,7 +278,7 @@ rest(int64_t delay, bool took)
 	}
 	noteclear(&sched.sysmonnote);
 	xchg(&sched.sysmonwait, how); /* before the look at sigwake: pairs with the fetch_or in sigtramp */
-	if(load_acquire(&sched.sigwake))
+	if(load_acquire(&sched.sigwake) || lookanswered())
 		sysmonwake();
 	if(notesleep(&sched.sysmonnote, nanotime() + delay, false))
 		return true;

@@ -16,4 +16,16 @@ bool overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now);
 /* overdueinside is the same for a G found in runtime mode. */
 void overdueinside(struct p *pp, struct m *mp, struct g *gp, int64_t now);
 
+/* ---- lookout.c ---- */
+enum look { LOOK_ASKED = 1, LOOK_SLEEPS, LOOK_RUNS, LOOK_NONE, LOOK_STATE = 7 };
+
+/*
+ * lookat: mp's thread, which has pp, has not run for a round: cpu is its clock. LOOK_SLEEPS: in the kernel; LOOK_RUNS: it would if it got a
+ * CPU, or did so a moment ago; LOOK_ASKED: that is not known yet, sysmonwake() if it sleeps; LOOK_NONE: nobody can tell.
+ */
+enum look lookat(struct p *pp, struct m *mp, int64_t cpu, int64_t now);
+void lookforget(struct p *); /* another G runs there: the next question is asked at once */
+bool lookanswered(void);     /* since looksseen, has there been an answer that a thread sleeps? */
+void looksseen(void);
+
 #endif
