@@ -11,7 +11,7 @@
 #include "runtime.h"
 
 enum { M0STACK = 128 << 10 };
-static const int64_t MIDLE = 5 * NSEC;
+static const int64_t MIDLE = 5 * NSEC, RETRY = 5 * MSEC;
 
 struct m *allm;
 const struct hostops *host;
@@ -102,14 +102,17 @@ pwait(struct p *pp)
 
 /*
  * A new M for an idle P, or NULL if there can be none, or enough are on their way: each takes an idle P when it is there, if there still is one.
- * On a loaded machine that may last, while each G made runnable, and sysmon, ask again. sched.lock.
+ * On a loaded machine that may last, while each G made runnable, and sysmon, ask again. After a refusal the kernel is left alone for a
+ * while; whoever comes first then asks it, at the latest sysmon (rescue). sched.lock.
  */
 static struct m *
 mcome(void)
 {
 	struct m *mp;
 
-	if(sched.mcoming >= sched.npidle || (mp = mnew()) == NULL)
+	if(sched.mcoming >= sched.npidle || (sched.refusedat != 0 && nanotime() - sched.refusedat < RETRY))
+		return NULL;
+	if((mp = mnew()) == NULL)
 		return NULL;
 	sched.mcoming++;
 	mp->coming = true;

@@ -64,6 +64,7 @@ failed(struct m *mp, int e)
 	ownfailed(mp);
 	blockrefused(mp);
 	lock(&sched.lock);
+	sched.refusedat = nanotime();
 	mcame(mp);
 	mdrop(mp);
 	unlock(&sched.lock);

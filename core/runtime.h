@@ -292,6 +292,7 @@ struct sched {
 	int32_t mcount;                 /* Ms alive; lock */
 	int32_t maxmcount;
 	int32_t mcoming;                /* Ms on their way that startm has asked for; lock */
+	int64_t refusedat;              /* when the kernel last refused a thread, or 0; lock */
 	struct p *pidle;                /* lock */
 	int32_t npidle;                 /* written under lock; atomic */
 	struct gqueue runq;             /* lock; l.n is read atomically */

@@ -314,14 +314,23 @@ waitdelay(int64_t now)
 	return delay;
 }
 
-/* A timer that nobody serves although a P is idle: its poller is stuck, start another. */
+/*
+ * A timer that nobody serves although a P is idle: its poller is stuck, start another. If there can be none, and the Ms that there are run what
+ * computes, they never look at the timers of idle Ps: then it is done here. What they wake goes to the global queue.
+ */
 static void
 overduetimers(int64_t now)
 {
 	int64_t w;
+	bool ran;
 
-	if(load_relaxed(&sched.npidle) != 0 && (w = timesleepuntil()) != 0 && w + SLICE < now)
-		startm(NULL, false);
+	if(load_relaxed(&sched.npidle) == 0 || (w = timesleepuntil()) == 0 || w + SLICE >= now)
+		return;
+	if(gomaxprocs > 1 && load_relaxed(&sched.refused) && load_relaxed(&sched.nmidle) == 0)
+		for(int i = 0; i < gomaxprocs; i++)
+			if(load_relaxed(&allp[i]->status) == Pidle)
+				checktimers(allp[i], now, &ran);
+	startm(NULL, false);
 }
 
 /*
