@@ -4,7 +4,7 @@
  *
  * In a program whose other threads wait nobody else maps memory: what it has unmapped stays so until it maps something there itself.
  * But Ms are made whenever there is something for them to do, and each needs a stack and a signal stack. So the first ones, as many as
- * the Ps need and a few that block, have theirs in one mapping that the runtime's start makes, in the program's own call of
+ * the Ps need, the lookout and a few that block, have theirs in one mapping that the runtime's start makes, in the program's own call of
  * pthread_create. Those after them have what libc maps for them.
  *
  * A slot, from low to high: a guard page, the signal stack, a guard page, the stack, with libc's TCB on top. It is used once: its thread
@@ -15,7 +15,7 @@
 
 #include "runtime.h"
 
-enum { SIGSTACKMIN = 32 << 10, SIGSTACKUSE = 16 << 10, SPARE = 3 };
+enum { SIGSTACKMIN = 32 << 10, SIGSTACKUSE = 16 << 10, SPARE = 4 };
 #define PAGE        4096UL
 #define RESERVEMAX ((2UL << 20) - PAGE) /* no place for a huge page */
 
@@ -69,7 +69,7 @@ mstackget(struct m *mp)
 	stack = slot + PAGE + sigstacksize() + PAGE;
 	rawsyscall(SYS_mprotect, slot, PAGE, PROT_NONE);
 	rawsyscall(SYS_mprotect, stack - PAGE, PAGE, PROT_NONE);
-	if(mp->gsignal == 0){
+	if(mp != NULL && mp->gsignal == 0){
 		mp->gsignal = slot + PAGE;
 		mp->gsignalsize = sigstacksize();
 	}

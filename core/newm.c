@@ -30,7 +30,7 @@
 #include "runtime.h"
 #include "sig.h"
 
-enum { MAKERSTACK = 64 << 10, LOOKOUTSTACK = 64 << 10 };
+enum { MAKERSTACK = 64 << 10 };
 
 static struct m *newms; /* atomic; to be made, by schedlink */
 static uint32_t asked;  /* atomic; requests */
@@ -72,14 +72,23 @@ failed(struct m *mp, int e)
 		add_fetch(&sched.nmspinning, -1);
 }
 
+/* mp's thread; NULL: the lookout's. 0 or an errno. */
+static int
+makethread(struct m *mp)
+{
+	void *(*fn)(void *) = mp ? mentry : lookout, *stack = mstackget(mp);
+	int e = host->newthread(fn, mp, stack, MSTACK);
+
+	if(e == EINVAL && stack != NULL)
+		e = host->newthread(fn, mp, NULL, MSTACK); /* TLS does not fit */
+	return e;
+}
+
 static void
 make(struct m *mp)
 {
-	void *stack = mstackget(mp);
-	int e = host->newthread(mentry, mp, stack, MSTACK);
+	int e = makethread(mp);
 
-	if(e == EINVAL && stack != NULL)
-		e = host->newthread(mentry, mp, NULL, MSTACK); /* TLS does not fit */
 	if(e != 0)
 		failed(mp, e);
 }
@@ -133,7 +142,7 @@ maker(void *arg)
 			next = mp->schedlink;
 			make(mp);
 		}
-		if(xchg(&watch, 0) != 0 && host->newthread(lookout, NULL, NULL, LOOKOUTSTACK) != 0)
+		if(xchg(&watch, 0) != 0 && makethread(NULL) != 0)
 			lookoutfailed();
 		futexsleep(&asked, seen, NOTIME);
 	}

@@ -56,7 +56,7 @@ void procinit(int n);
 /* ---- mstack.c ---- */
 enum { MSTACK = 128 << 10 }; /* an M's stack, with libc's TCB and TLS on it */
 void mstackstart(void);      /* sets memory aside for the first Ms; gomaxprocs is known */
-void *mstackget(struct m *); /* the stack for a new M, of MSTACK bytes, and its signal stack if it has none; NULL: there is no more */
+void *mstackget(struct m *); /* the stack for a new M, of MSTACK bytes, and its signal stack if it has none; for the lookout if NULL. NULL: there is no more */
 size_t sigstacksize(void);   /* of an M's signal stack, in whole pages */
 
 /* ---- m.c, newm.c ---- */
