@@ -13,7 +13,7 @@
  * A helper thread sends the signal again and again, so that it does not matter
  * whether one arrives before the call has begun to wait.
  */
-#include "sig_calls_sync.h"
+#include "sig_calls_more.h"
 
 enum restarts { NEVER, RESTARTS, ALWAYS }; /* never EINTR */
 
@@ -93,6 +93,7 @@ static const struct call {
 	{ "msgsnd", NEVER, mkfullmsg, domsgsnd, nothing, rmmsg },
 	{ "msgrcv", NEVER, mkmsg, domsgrcv, nothing, rmmsg },
 	{ "semop", NEVER, mksysvsem, dosemop, nothing, rmsysvsem },
+	MORECALLS,
 };
 
 static bool
