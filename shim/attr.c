@@ -76,12 +76,25 @@ pthread_getname_np(pthread_t th, char *buf, size_t size)
 
 /* ---- attributes ---- */
 
+/* Policy, priority and processors as the thread has them now. Of other policies than POSIX's an attribute cannot tell. */
+static int
+nowscheduled(pthread_t th, pthread_attr_t *attr)
+{
+	struct sched_param param;
+	uint8_t cpus[1024];
+	int policy;
+
+	if(pthread_getschedparam(th, &policy, &param) == 0 && pthread_attr_setschedpolicy(attr, policy) == 0)
+		pthread_attr_setschedparam(attr, &param);
+	if(pthread_getaffinity_np(th, sizeof cpus, (cpu_set_t *)cpus) != 0)
+		return 0;
+	return pthread_attr_setaffinity_np(attr, sizeof cpus, (cpu_set_t *)cpus);
+}
+
 EXPORT int
 pthread_getattr_np(pthread_t th, pthread_attr_t *attr)
 {
 	struct g *gp = rtready ? gfrompthread(th) : NULL;
-	cpu_set_t set[8];
-	long n;
 	int e;
 
 	if(gp == NULL || gp->flags & GF_MAIN)
@@ -92,8 +105,7 @@ pthread_getattr_np(pthread_t th, pthread_attr_t *attr)
 	pthread_attr_setguardsize(attr, gp->stacksize ? gp->stack.lo - (gp->stack.hi - gp->stacksize) : 0);
 	if((load_relaxed(&gp->exitstate) & JSTATE) == Jdetached)
 		pthread_attr_setdetachstate(attr, PTHREAD_CREATE_DETACHED);
-	n = rawsyscall(SYS_sched_getaffinity, 0, sizeof set, set);
-	if(n > 0 && (e = pthread_attr_setaffinity_np(attr, (size_t)n, set)) != 0)
+	if((e = nowscheduled(th, attr)) != 0)
 		pthread_attr_destroy(attr);
 	return e;
 }
