@@ -180,6 +180,7 @@ errors(void)
 {
 	pid_t pid;
 	char *none[] = { "x", NULL };
+	OK(setenv("PATH", "/nonexistent:/", 1)); /* what may not be looked at is EACCES */
 	FAILS(execv("/nonexistent/program", none), ENOENT);
 	FAILS(execv("/etc/passwd", none), EACCES);
 	FAILS(execlp("no-such-program-anywhere", "x", NULL), ENOENT);

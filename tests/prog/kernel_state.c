@@ -61,8 +61,8 @@ getname(void)
 static int setslack(void) { return prctl(PR_SET_TIMERSLACK, 77777, 0, 0, 0) == 0; }
 static long getslack(void) { return prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0); }
 
-static int setnnp(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0; }
 static long getnnp(void) { return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); }
+static int setnnp(void) { return getnnp() == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0; }
 
 static int setdeath(void) { return prctl(PR_SET_PDEATHSIG, 10, 0, 0, 0) == 0; }
 static long

@@ -34,15 +34,18 @@ static int
 devlog(void)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
-	char map[40];
+	char map[40], gmap[40];
 	int fd, size = 4096;
-	uid_t uid = getuid();
+
+	snprintf(map, sizeof map, "0 %d 1", (int)getuid());
+	snprintf(gmap, sizeof gmap, "0 %d 1", (int)getgid());
 
 	if(unshare(CLONE_NEWNS) != 0) {
 		if(unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
 			skip("no mount namespace for an own /dev/log");
-		snprintf(map, sizeof map, "0 %d 1", (int)uid);
 		put("/proc/self/uid_map", map);
+		put("/proc/self/setgroups", "deny");
+		put("/proc/self/gid_map", gmap);
 	}
 	if(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || mount("tmpfs", "/dev", "tmpfs", 0, NULL) != 0)
 		skip("cannot mount an own /dev");

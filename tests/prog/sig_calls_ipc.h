@@ -4,8 +4,8 @@
 #define SIG_CALLS_IPC_H
 
 #include "sig_calls_fd.h"
+#include "mq_util.h"
 #include <linux/futex.h>
-#include <mqueue.h>
 #include <semaphore.h>
 #include <sys/file.h>
 #include <sys/msg.h>
@@ -172,8 +172,8 @@ mkmq(void)
 	char name[40];
 
 	snprintf(name, sizeof name, "/heddle-test-%d", getpid());
-	mq = mq_open(name, O_RDWR | O_CREAT, 0600, &at);
-	CHECK(mq != (mqd_t)-1);
+	if((mq = mqmake(name, O_RDWR, &at)) == (mqd_t)-1)
+		SKIP("no message queues");
 	OK(mq_unlink(name));
 }
 

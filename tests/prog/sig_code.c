@@ -5,8 +5,8 @@
  * threads that wait, compute, sleep, or are the senders; by a handler, and by sigwaitinfo. The table is the output.
  */
 #include "prog.h"
+#include "mq_util.h"
 #include <fcntl.h>
-#include <mqueue.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <setjmp.h>
@@ -313,7 +313,7 @@ main(void)
 
 	setpgid(0, 0);
 	snprintf(name, sizeof name, "/sig_code.%d", getpid());
-	queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &at);
+	queue = mqmake(name, O_RDWR, &at);
 	if(queue != (mqd_t)-1)
 		mq_unlink(name);
 	OK(pipe(to.fds));
