@@ -5,7 +5,6 @@
  */
 #include "prog.h"
 #include <sched.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 static void *
@@ -48,6 +47,7 @@ generation(int n)
 int
 main(void)
 {
+	usualnice();
 	generation(3);
 	puts("ok");
 	return 0;

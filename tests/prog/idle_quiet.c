@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A process whose threads all wait uses no CPU and is not woken: seen from outside, no kernel thread of it switches for a second. */
+/*
+ * A process whose threads all wait uses no CPU and is not woken: seen from outside, no kernel thread of it switches for a
+ * second. On a loaded machine it comes to rest late: one of ten seconds has to be so.
+ */
 #include "prog.h"
 #include <dirent.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -85,6 +89,7 @@ int
 main(void)
 {
 	long was, n, ns;
+	bool quiet = false;
 	pid_t pid;
 	int st;
 
@@ -93,15 +98,16 @@ main(void)
 	if(pid == 0)
 		idle();
 	msleep(500);		/* let all settle */
-	was = total(pid, "status", "voluntary_ctxt_switches:");	/* the forced ones too */
-	ns = total(pid, "schedstat", "");
-	msleep(1000);
-	n = total(pid, "status", "voluntary_ctxt_switches:") - was;
-	ns = total(pid, "schedstat", "") - ns;
-	if(n > 2 || ns > MS)
-		fprintf(stderr, "%ld switches, %ld us of CPU in one idle second\n", n, ns / 1000);
-	CHECK(n <= 2);
-	CHECK(ns <= MS);
+	for(int i = 0; i < 10 && !quiet; i++) {
+		was = total(pid, "status", "voluntary_ctxt_switches:");	/* the forced ones too */
+		ns = total(pid, "schedstat", "");
+		msleep(1000);
+		n = total(pid, "status", "voluntary_ctxt_switches:") - was;
+		ns = total(pid, "schedstat", "") - ns;
+		if(!(quiet = n <= 2 && ns <= MS))
+			fprintf(stderr, "%ld switches, %ld us of CPU in one idle second\n", n, ns / 1000);
+	}
+	CHECK(quiet);
 	EQ(kill(pid, SIGKILL), 0);
 	EQ(waitpid(pid, &st, 0), pid);
 	CHECK(WIFSIGNALED(st));

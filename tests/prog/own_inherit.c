@@ -5,7 +5,6 @@
 #include <semaphore.h>
 #include <sys/fsuid.h>
 #include <sys/personality.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -212,6 +211,7 @@ main(void)
 {
 	pthread_t t, u[8];
 
+	usualnice();
 	EQ(chdir("/tmp"), 0);
 	umask(022);
 	look(&before, 1);

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -116,6 +117,14 @@ rsskb(void)
 	CHECK(f != NULL && fscanf(f, "%ld %ld", &size, &rss) == 2);
 	fclose(f);
 	return rss * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+/* For programs that lower their priority and know by how much: begins with the usual one. */
+UNUSED static void
+usualnice(void)
+{
+	if(getpriority(PRIO_PROCESS, 0) != 0 && setpriority(PRIO_PROCESS, 0, 0) != 0)
+		SKIP("has begun with less than the usual priority, and may not have that");
 }
 
 /* Recurses until the stack is full, from n = 0 on. */

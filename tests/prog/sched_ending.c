@@ -8,7 +8,6 @@
 #include "kthreads.h"
 #include <sched.h>
 #include <stdatomic.h>
-#include <sys/resource.h>
 
 enum { SLOTS = 8, CHANGERS = 3, ROUNDS = 150 };
 
@@ -95,6 +94,7 @@ main(void)
 {
 	pthread_t c[CHANGERS], l[16];
 
+	usualnice();
 	EQ(sched_getaffinity(0, sizeof all, &all), 0);
 	CPU_ZERO(&one);
 	for(int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)

@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 
 enum { RUNS, PARKED, LOCKS, READS, SLEEPS, POLLS, INCALL, YIELDS, NSTATES };
@@ -207,6 +206,7 @@ main(void)
 	pid_t tid = 0;
 	sem_t s;
 
+	usualnice();
 	EQ(sched_getaffinity(0, sizeof all, &all), 0);
 	for(cpu = 0; !CPU_ISSET(cpu, &all); cpu++)
 		;

@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #define N 8
@@ -95,6 +94,7 @@ main(void)
 	struct sigaction sa = {.sa_handler = handler};
 	pthread_t t[N];
 
+	usualnice();
 	EQ(syscall(SYS_gettid), getpid());
 	OK(sigaction(SIGUSR1, &sa, NULL));
 	OK(pthread_barrier_init(&bar, NULL, N + 1));
