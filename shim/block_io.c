@@ -24,7 +24,7 @@ flock(int fd, int op)
 	if(gp == NULL)
 		return libc.flock(fd, op);
 	enter(gp);
-	r = rawsyscall(SYS_flock, fd, op | LOCK_NB);
+	r = iononblock(gp, rawsyscall(SYS_flock, fd, op | LOCK_NB)); /* a server may have to be asked */
 	if(r == -EAGAIN && !(op & LOCK_NB))
 		r = rawresult(iosyscallblock(gp, libc.flock(fd, op)));
 	rtexit(gp);

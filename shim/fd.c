@@ -216,7 +216,7 @@ filelock(int fd, int cmd, void *arg)
 		return libc.fcntl(fd, cmd, (long)arg);
 	cancelpoint(gp);
 	rtenter(gp);
-	e = rawsyscall(SYS_fcntl, fd, try, arg);
+	e = iononblock(gp, rawsyscall(SYS_fcntl, fd, try, arg)); /* a server may have to be asked */
 	if(e == -EAGAIN || e == -EACCES)
 		r = iosyscallblock(gp, libc.fcntl(fd, cmd, (long)arg));
 	else

@@ -28,6 +28,10 @@ void fdsetkind(struct polldesc *pd, enum fdkind kind);
 /* fdiseventfd: /proc says that fd is an eventfd; false, too, where it says nothing. */
 bool fdiseventfd(int fd);
 
+/* fdstat: what sort of file fd is, without asking those who serve slow file systems: it does not wait. False: none. */
+struct statx;
+bool fdstat(int fd, struct statx *st);
+
 /* fdistcp: fd is a TCP socket. */
 bool fdistcp(int fd);
 

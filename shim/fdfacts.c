@@ -167,17 +167,23 @@ chrkind(int fd, dev_t dev)
 	return rawsyscall(SYS_ioctl, fd, 0x80045430 /* TIOCGPTN: a pty's master */, &n) == 0 ? Kpoll : Kblock;
 }
 
+bool
+fdstat(int fd, struct statx *st)
+{
+	return rawsyscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, st) == 0;
+}
+
 enum fdkind
 fdkind(struct polldesc *pd)
 {
 	enum fdkind k = (enum fdkind)load_relaxed(&pd->kind);
-	struct stat st;
+	struct statx st;
 
 	if(likely(k != Kunknown))
 		return k;
-	if(rawsyscall(SYS_fstat, pd->fd, &st) < 0)
+	if(!fdstat(pd->fd, &st))
 		return Kfile; /* a bad number: the call itself says so */
-	switch(st.st_mode & S_IFMT){
+	switch(st.stx_mode & S_IFMT){
 	case S_IFSOCK:
 		k = Ksock;
 		break;
@@ -188,7 +194,7 @@ fdkind(struct polldesc *pd)
 		k = Kfile;
 		break;
 	case S_IFCHR:
-		k = chrkind(pd->fd, st.st_rdev);
+		k = chrkind(pd->fd, makedev(st.stx_rdev_major, st.stx_rdev_minor));
 		break;
 	default:
 		k = Knowait;

@@ -105,9 +105,9 @@ pollinfirst(struct xfer *x)
 static bool
 isfifo(int fd)
 {
-	struct stat st;
+	struct statx st;
 
-	return rawsyscall(SYS_fstat, fd, &st) == 0 && S_ISFIFO(st.st_mode);
+	return fdstat(fd, &st) && S_ISFIFO(st.stx_mode);
 }
 
 /* The kernel has no RWF_NOWAIT for this. */
