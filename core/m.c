@@ -304,6 +304,32 @@ anyrunq(void)
 }
 
 /*
+ * The first in the global queue has an M of its own, asleep in stoplockedm or on its way there: pp goes to that one at once. Any other
+ * M would only find the G, pass pp on, and sleep again. Not if signals, timers or the network are to be looked at first.
+ */
+static bool
+handtolocked(struct p *pp)
+{
+	int64_t when = load_acquire(&pp->timer0when);
+	struct g *gp;
+	struct m *to;
+
+	if(load_acquire(&sched.sigwake) || fairdue(pp) || !runqempty(pp) || (when != 0 && when <= nanotime()))
+		return false;
+	lock(&sched.lock);
+	if((gp = sched.runq.l.head) == NULL || (to = gp->lockedm) == NULL){
+		unlock(&sched.lock);
+		return false;
+	}
+	gqget(&sched.runq);
+	unlock(&sched.lock);
+	stressat(ST_startm);
+	to->nextp = pp;
+	notewakeup(&to->park); /* releases nextp */
+	return true;
+}
+
+/*
  * handoffp finds pp, just released by an M that blocks, something to do: it has to
  * start an M in every case in which findrunnable would return a G. Go starts one that spins
  * whenever no other does; we look first, since for a server of event loops each epoll_wait comes
@@ -317,7 +343,8 @@ handoffp(struct p *pp)
 
 	stressat(ST_handoffp);
 	if(!runqempty(pp) || load_relaxed(&sched.runq.l.n) != 0){
-		startm(pp, false);
+		if(!handtolocked(pp))
+			startm(pp, false);
 		return;
 	}
 	lock(&sched.lock);

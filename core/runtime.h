@@ -270,7 +270,7 @@ struct p {
 	struct g *hog;         /* the last one that kept others waiting here, or NULL; atomic: sysmon sets it, owner clears it */
 	uint32_t hoglooks;     /* looks at the network on its account; owner */
 	uint32_t fairtick;     /* schedtick of the last look at the global queue first; owner */
-	uint32_t looptick;     /* schedtick when an event loop was first seen to keep others waiting, shim/epoll.c; owner */
+	uint32_t looptick;     /* schedtick when an event loop was first seen to keep others waiting, shim/epoll.c; owner writes */
 	int64_t loopsince;     /* and the time */
 	uint64_t npollpark;    /* waits on descriptors begun here, netpoll.c; owner writes, atomic reads */
 	uint64_t nexec, nsteal; /* statistics; owner writes */

@@ -13,6 +13,9 @@
  * runs, only to find the P in use, queue, and sleep until it is woken again. The three calls cost less than half of that. So
  * a loop waits in the kernel only while it is the only one with work: inkernel.
  *
+ * A loop that has a kernel thread of its own always waits in the kernel. That thread runs nothing else; were the loop to
+ * park, another would have to wait for its events, and wake it for each.
+ *
  * Waiters on one epoll descriptor pass the baton, as with accept: the kernel gives
  * the nested instance no new edge for events that are left on the list.
  */
@@ -113,6 +116,16 @@ inkernel(struct g *gp)
 }
 
 /*
+ * Has gp a kernel thread of its own to wait in? Not if so many wait that way that calls which can do nothing else would soon queue
+ * (blockq.c). We are in runtime mode until our own call is counted: no more than a few come at once.
+ */
+static bool
+ownkernel(struct g *gp)
+{
+	return gp->lockedm != NULL && load_relaxed(&sched.nblocked) < load_relaxed(&sched.maxblocked) / 2;
+}
+
+/*
  * The descriptor of a loop that has parked is registered with the runtime's instance, and while the loop waits in the kernel each
  * of its events would interrupt the poller, too. Loops that go back and forth keep the registration, which costs two calls to renew.
  */
@@ -132,13 +145,13 @@ static long
 epcall(struct epcall *c, int ms)
 {
 	struct polldesc *pd = pollget(c->ep);
-	bool counted = inkernel(c->gp) && kernelwaitbegin(), fds = load_relaxed(&signalfds) != 0;
-	int64_t deadline = ms >= -1 && counted && !fds ? NOTIME : deadlinens(c->timeout);
+	bool own = ownkernel(c->gp), counted = !own && inkernel(c->gp) && kernelwaitbegin(), fds = load_relaxed(&signalfds) != 0;
+	int64_t deadline = ms >= -1 && (own || counted) && !fds ? NOTIME : deadlinens(c->timeout);
 	long r;
 
 	if(unlikely(fds) && pd != NULL && sighere(c->gp)){
 		r = ephere(c, pd, deadline);
-	}else if(counted || alone() || c->n <= 0 || pd == NULL){
+	}else if(own || counted || alone() || c->n <= 0 || pd == NULL){
 		if(pd != NULL && unlikely(load_relaxed(&pd->regepoch) != 0))
 			leaveregistered(pd);
 		/* with nobody to hand the P to, giving it up and taking it again costs less than a look */
@@ -174,7 +187,7 @@ loopslice(struct g *gp)
 		return;
 	now = nanotime();
 	if(pp->looptick != pp->schedtick){
-		pp->looptick = pp->schedtick;
+		store_relaxed(&pp->looptick, pp->schedtick);
 		pp->loopsince = now;
 	}else if(now - pp->loopsince >= LOOPSLICE)
 		gopreemptfair();
