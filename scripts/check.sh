@@ -3,7 +3,7 @@
 #
 # check.sh: run heddle's tests and end with what was skipped and why, and one line, `N passed, N failed, N skipped`.
 #
-#   scripts/check.sh [PART...]     parts: warnings unit prog stress fault cmd check env layering exports coverage conformance (all); servers
+#   scripts/check.sh [PART...]     parts: warnings unit prog stress fault calls cmd check env layering exports coverage conformance (all); servers
 #
 # Everything must have been built: use `make check`, `make check-unit` or `make check-prog`.
 set -u
@@ -138,11 +138,11 @@ warnings() {
     echo "check.sh: the loopback is down and may not be brought up here: what talks over it fails" >&2
 
 mkdir -p "$BUILD"
-[ $# -gt 0 ] || set -- warnings layering exports coverage cmd check env fault unit prog stress conformance
+[ $# -gt 0 ] || set -- warnings layering exports coverage cmd check env fault calls unit prog stress conformance
 for part; do
 	case $part in
 	unit | prog | stress | warnings | conformance)	$part ;;
-	cmd | check | env | fault | servers)	cases "$part" ;;
+	cmd | check | env | fault | calls | servers)	cases "$part" ;;
 	layering | exports | coverage)	script "$part" ;;
 	*)			echo "check.sh: no part $part" >&2; exit 2 ;;
 	esac
