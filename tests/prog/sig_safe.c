@@ -24,7 +24,7 @@
 
 #pragma GCC diagnostic ignored "-Wunused-result"
 
-enum { N = 10, ROUNDS = 10 };
+enum { N = 10, ROUNDS = 6 };
 
 static char dir[] = "/tmp/sig_safeXXXXXX";
 static __thread int me = -1, ran, bad;
