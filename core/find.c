@@ -152,6 +152,7 @@ blockinpoll(struct m *mp, int64_t polluntil, bool wasspinning, struct g **gp)
 		return false;
 	}
 	store_release(&sched.polluntil, polluntil);
+	store_relaxed(&sched.poller, mp);
 	fence_seqcst(); /* pairs with the one in wakenetpoller */
 	stressat(ST_poller);
 	if(polluntil != 0 && (delay = polluntil - nanotime()) < 0)
@@ -283,9 +284,12 @@ lookonce(struct m *mp, bool wasspinning, int64_t *polluntil)
 static inline struct g *
 sleepidle(struct m *mp, int64_t polluntil, bool wasspinning)
 {
+	bool polls = netpollanywaiters() || polluntil != 0;
 	struct g *gp;
 
-	if((netpollanywaiters() || polluntil != 0) && blockinpoll(mp, polluntil, wasspinning, &gp))
+	if(unlikely(load_relaxed(&sched.alone) != ALONE_NO))
+		polls = alonepolls(mp, polls);
+	if(polls && blockinpoll(mp, polluntil, wasspinning, &gp))
 		return gp;
 	if(mp->p == NULL)
 		stopm(mp);

@@ -62,6 +62,7 @@ rtfork(void)
 	semafork();
 	blockqfork();
 	mfork();
+	alonefork();
 	stackfork();
 	tlsfork();
 	memset(allp, 0, sizeof *allp * (size_t)gomaxprocs);

@@ -35,8 +35,9 @@
 
 static const int64_t REPEAT = MSEC, SELDOM = 8 * MSEC, AGAIN = NSEC;
 
-enum { NOTYET, COMING, UP, FAILED, NEVER };
-static uint32_t is;       /* atomic: that */
+enum { NOTYET, COMING, UP, FAILED, NEVER, LEAVING };
+static uint32_t is;       /* atomic: that. LEAVING: sysmon says so, and the lookout, with its last step, NOTYET again */
+static int32_t looktid;   /* atomic; its thread or the last one's, 0: none */
 static int64_t failedat;  /* sysmon's; when it was asked for and could not be made */
 static uint32_t asked;    /* atomic, a futex: questions */
 static uint32_t answered; /* atomic: 1: one of the answers is LOOK_SLEEPS */
@@ -94,10 +95,16 @@ lookout(void *arg)
 		store_release(&is, NEVER);
 		return arg;
 	}
+	tls_helper = true;
+	store_relaxed(&looktid, self);
 	store_release(&is, UP);
 	for(;;){
 		uint32_t seen = load_acquire(&asked);
 
+		if(load_acquire(&is) == LEAVING){
+			store_release(&is, NOTYET);
+			return arg;
+		}
 		for(int i = 0; i < gomaxprocs; i++)
 			answer(allp[i]);
 		futexsleep(&asked, seen, NOTIME);
@@ -110,7 +117,28 @@ lookoutfailed(void)
 	store_release(&is, FAILED);
 }
 
+int32_t
+looklast(void)
+{
+	return load_relaxed(&looktid);
+}
+
 /* ---- sysmon's ---- */
+
+bool
+lookcomes(void)
+{
+	return load_acquire(&is) == COMING;
+}
+
+void
+lookleave(void)
+{
+	if(!cas(&is, UP, LEAVING))
+		return;
+	add_fetch(&asked, 1);
+	futexwakeup(&asked, 1);
+}
 
 bool
 lookanswered(void)
@@ -184,4 +212,5 @@ void
 lookfork(void)
 {
 	is = NOTYET;
+	looktid = 0;
 }

@@ -13,7 +13,7 @@
 enum { M0STACK = 128 << 10 };
 static const int64_t MIDLE = 5 * NSEC, RETRY = 5 * MSEC;
 
-struct m *allm;
+struct m *allm, *firstm;
 const struct hostops *host;
 __thread struct m *tls_m __attribute__((tls_model("initial-exec")));
 
@@ -34,7 +34,7 @@ mget(void)
 	return mp;
 }
 
-static void
+void
 mput(struct m *mp)
 {
 	mp->schedlink = sched.midle;
@@ -43,7 +43,7 @@ mput(struct m *mp)
 	checkdead();
 }
 
-static bool
+bool
 munlink(struct m *mp)
 {
 	for(struct m **l = &sched.midle; *l != NULL; l = &(*l)->schedlink)
@@ -53,6 +53,26 @@ munlink(struct m *mp)
 			return true;
 		}
 	return false;
+}
+
+bool
+mothersidle(void)
+{
+	int32_t n = sched.nmidle;
+
+	for(struct m *mp = sched.midle; mp != NULL; mp = mp->schedlink)
+		n -= mp == firstm;
+	return n == sched.mcount - 1;
+}
+
+struct m *
+mtakeidle(void)
+{
+	struct m *all = sched.midle;
+
+	sched.midle = NULL;
+	sched.nmidle = 0;
+	return all;
 }
 
 /* mnew returns a structure for one more M, counted, or NULL at the limit. sched.lock. */
@@ -134,6 +154,7 @@ void
 startm(struct p *pp, bool spinning)
 {
 	struct m *mp, *fresh = NULL;
+	bool alone = false;
 
 	lock(&sched.lock);
 	if(pp == NULL && (pp = pidleget()) == NULL){
@@ -144,7 +165,8 @@ startm(struct p *pp, bool spinning)
 	}
 	if((mp = mget()) == NULL){
 		pwait(pp);
-		fresh = mcome();
+		if(likely(!(alone = load_relaxed(&sched.alone) == ALONE_NOW)))
+			fresh = mcome();
 	}
 	unlock(&sched.lock);
 	stressat(ST_startm);
@@ -157,6 +179,8 @@ startm(struct p *pp, bool spinning)
 		newm(fresh);
 	}else if(spinning)
 		add_fetch(&sched.nmspinning, -1);
+	if(unlikely(alone) && getm() != firstm)
+		netpollbreak(); /* firstm will see it */
 }
 
 /* A new M takes any P that is idle. What it was made for may have been done meanwhile. */
@@ -213,6 +237,14 @@ mstart(struct m *mp)
 	gogo(schedule(mp));
 }
 
+/* mp is off the idle list, and there is nothing for it. */
+static noreturn void
+mdismissed(struct m *mp)
+{
+	munitsignals(mp);
+	mleave(mp);
+}
+
 /* Leaves the idle list and the process, unless somebody took mp off the list first. */
 static void
 mexit(struct m *mp)
@@ -223,8 +255,7 @@ mexit(struct m *mp)
 		return;
 	}
 	unlock(&sched.lock);
-	munitsignals(mp);
-	mleave(mp);
+	mdismissed(mp);
 }
 
 /* The process's first kernel thread is its leader and must not end: it sleeps for good instead. */
@@ -248,8 +279,15 @@ strandedwork(void)
 	       (load_acquire(&sched.lastpoll) != 0 && (netpollanywaiters() || timesleepuntil() != 0));
 }
 
+/* Has the first M, alone, no poller? It is to be that, and not to sleep in stopm: alone.c. */
+static bool
+unpolled(struct m *mp)
+{
+	return unlikely(load_relaxed(&sched.alone) == ALONE_NOW) && mp == firstm && load_acquire(&sched.lastpoll) != 0;
+}
+
 /*
- * stopm puts mp, without a P, to sleep until somebody hands it one. A signal handler that ran here may
+ * stopm puts mp, without a P, to sleep until somebody hands it one, or sends it away (mtakeidle). A signal handler that ran here may
  * have queued a signal: then it takes an idle P by itself to route it.
  */
 void
@@ -262,7 +300,7 @@ stopm(struct m *mp)
 		throw("stopm: holds a P or spins");
 	noteclear(&mp->park);
 	lock(&sched.lock);
-	if(unlikely(sched.pidle != NULL) && strandedwork()){
+	if(unlikely(sched.pidle != NULL) && (strandedwork() || unpolled(mp))){
 		pp = pidleget();
 		unlock(&sched.lock);
 		acquirep(mp, pp);
@@ -289,6 +327,8 @@ stopm(struct m *mp)
 			mexit(mp);
 		}
 	}
+	if(unlikely(mp->nextp == NULL))
+		mdismissed(mp);
 	acquirep(mp, mp->nextp);
 	mp->nextp = NULL;
 }
@@ -369,7 +409,7 @@ handoffp(struct p *pp)
 void
 mfork(void)
 {
-	allm = mfree = NULL;
+	allm = mfree = firstm = NULL;
 	newmfork();
 	lookfork();
 	ownfork();

@@ -24,6 +24,9 @@
  * A kernel thread inherits affinity, priority, capabilities, seccomp filters and more from the one that makes it. The
  * maker is as the process was when it made its first thread, whatever Ms have become since (kthread.c).
  *
+ * The maker ends when main is alone (alone.c): it changes newms from NULL to NOMAKER, so that who comes later makes the thread
+ * himself. Whether it is to end, and has, is decided under makerlock; makerstay finds that it will stay, or that it has ended.
+ *
  * When the kernel refuses another thread, the work waits on: it runs as soon as any M comes back from what it
  * does. entersyscallblock keeps a reserve so that this is not for ever (blockq.c).
  */
@@ -31,12 +34,17 @@
 #include "sig.h"
 
 enum { MAKERSTACK = 64 << 10 };
+#define NOMAKER ((struct m *)-1UL) /* in newms: nobody looks there */
 
-static struct m *newms; /* atomic; to be made, by schedlink */
-static uint32_t asked;  /* atomic; requests */
+__thread bool tls_helper __attribute__((tls_model("initial-exec")));
+
+static struct m *newms = NOMAKER; /* atomic; to be made, by schedlink */
+static uint32_t asked;  /* atomic; requests, and changes of leaves */
 static uint32_t watch;  /* atomic; 1: the lookout is to be made */
-static bool makerup;
-static int32_t makertid; /* atomic */
+static int32_t makertid; /* atomic; 0 when it ends */
+static int32_t lasttid;  /* atomic */
+static struct mutex makerlock;
+static bool leaves;      /* makerlock */
 
 /* The thread's first function, on its native stack and TCB. */
 static void *
@@ -44,6 +52,7 @@ mentry(void *arg)
 {
 	struct m *mp = arg;
 
+	tls_helper = true;
 	tls_m = mp;
 	mp->fsbase = getfsbase();
 	mp->tid = (int32_t)rawsyscall(SYS_gettid);
@@ -130,10 +139,31 @@ plaintid(void)
 	return load_relaxed(&makertid);
 }
 
+int32_t
+makerlast(void)
+{
+	return load_relaxed(&lasttid);
+}
+
+/* Is the maker to end, with nothing left to do? */
+static bool
+makerends(void)
+{
+	bool ends;
+
+	lock(&makerlock);
+	if((ends = leaves && cas(&newms, NULL, NOMAKER)))
+		store_relaxed(&makertid, 0);
+	unlock(&makerlock);
+	return ends;
+}
+
 static void *
 maker(void *arg)
 {
-	store_relaxed(&makertid, (int32_t)rawsyscall(SYS_gettid));
+	tls_helper = true;
+	store_relaxed(&lasttid, (int32_t)rawsyscall(SYS_gettid));
+	store_relaxed(&makertid, lasttid);
 	for(;;){
 		uint32_t seen = load_acquire(&asked);
 		struct m *mp = xchg(&newms, NULL), *next;
@@ -144,9 +174,18 @@ maker(void *arg)
 		}
 		if(xchg(&watch, 0) != 0 && makethread(NULL) != 0)
 			lookoutfailed();
+		if(makerends())
+			return NULL;
 		futexsleep(&asked, seen, NOTIME);
 	}
 	return NULL;
+}
+
+static void
+tellmaker(void)
+{
+	add_fetch(&asked, 1);
+	futexwakeup(&asked, 1);
 }
 
 void
@@ -154,47 +193,77 @@ newm(struct m *mp)
 {
 	struct m *old;
 
-	if(!makerup){
-		makehere(mp); /* there was no memory or thread for it at the start */
-		return;
-	}
 	do{
-		old = load_relaxed(&newms);
+		if((old = load_relaxed(&newms)) == NOMAKER){
+			makehere(mp); /* main is alone, or there was no memory or thread for the maker */
+			return;
+		}
 		mp->schedlink = old;
 	}while(!cas(&newms, old, mp));
-	add_fetch(&asked, 1);
-	futexwakeup(&asked, 1);
+	tellmaker();
 }
 
 bool
 newlookout(void)
 {
-	if(!makerup)
+	if(load_acquire(&newms) == NOMAKER)
 		return false;
 	store_release(&watch, 1);
-	add_fetch(&asked, 1);
-	futexwakeup(&asked, 1);
+	tellmaker();
 	return true;
 }
 
-/* On main, in runtime mode. */
-void
-newmstart(void)
+int
+newhelper(void *(*fn)(void *), size_t stack)
 {
 	struct g *gp = getg();
 	int e;
 
+	if(gp == NULL)
+		return host->newthread(fn, NULL, NULL, stack);
 	setfsbase(gp->m->fsbase);
-	e = host->newthread(maker, NULL, NULL, MAKERSTACK);
+	e = host->newthread(fn, NULL, NULL, stack);
 	setfsbase(gp->fsbase);
-	makerup = e == 0;
+	return e;
+}
+
+/* newms is what it finds when it starts. */
+void
+newmstart(void)
+{
+	store_release(&newms, NULL);
+	if(newhelper(maker, MAKERSTACK) != 0)
+		store_release(&newms, NOMAKER);
+}
+
+void
+makerleave(void)
+{
+	lock(&makerlock);
+	leaves = true;
+	unlock(&makerlock);
+	tellmaker();
+}
+
+void
+makerstay(void)
+{
+	bool ended;
+
+	lock(&makerlock);
+	leaves = false;
+	ended = load_acquire(&newms) == NOMAKER;
+	unlock(&makerlock);
+	if(ended)
+		newmstart();
 }
 
 void
 newmfork(void)
 {
-	newms = NULL;
+	newms = NOMAKER;
 	watch = 0;
-	makertid = 0;
-	makerup = false;
+	makertid = lasttid = 0;
+	makerlock = (struct mutex){0};
+	leaves = false;
 }

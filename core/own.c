@@ -99,20 +99,15 @@ takereserved(struct g *gp)
 	return true;
 }
 
-void
-lockosthread(struct g *gp)
+/* Locks gp, which is counted as locked already. */
+static void
+lockthread(struct g *gp)
 {
 	struct m *mp = gp->m;
 	bool moves;
 
-	if(gp->nlocked != 0){
-		gp->nlocked++;
-		return;
-	}
 	lock(&ownlock);
-	moves = takereserved(gp);
-	gp->nlocked++;
-	if(!moves){
+	if(!(moves = takereserved(gp))){
 		noteclear(&mp->park); /* nobody can hand anything to a running M */
 		mp->lockedg = gp;
 		gp->lockedm = mp;
@@ -124,14 +119,33 @@ lockosthread(struct g *gp)
 		blockable(mp, false);
 }
 
+void
+lockosthread(struct g *gp)
+{
+	if(gp->nlocked++ == 0 && !alonelocked(gp))
+		lockthread(gp);
+}
+
+void
+ownloosen(struct g *gp)
+{
+	struct m *mp = gp->lockedm;
+
+	lock(&ownlock);
+	mp->lockedg = NULL;
+	gp->lockedm = NULL;
+	unlock(&ownlock);
+	blockable(mp, true);
+}
+
 /* Unlocks, unless somebody has changed the kernel thread meanwhile. */
 void
 unlockosthread(struct g *gp)
 {
 	struct m *mp = gp->lockedm;
 
-	if(gp->nlocked == 0 || --gp->nlocked != 0)
-		return;
+	if(gp->nlocked == 0 || --gp->nlocked != 0 || mp == NULL)
+		return; /* mp is NULL: it was only counted, as main is alone */
 	lock(&ownlock);
 	mp->lockedg = NULL;
 	gp->lockedm = NULL;
@@ -140,29 +154,6 @@ unlockosthread(struct g *gp)
 	unlock(&ownlock);
 	if(gp->lockedm == NULL)
 		blockable(mp, true);
-}
-
-void
-lockbyname(struct g *gp)
-{
-	if(gp->flags & GF_NAMED)
-		return;
-	gp->flags |= GF_NAMED;
-	lockosthread(gp);
-}
-
-void
-lockforgood(struct g *gp)
-{
-	if(gp->flags & GF_KERNEL)
-		return;
-	lockosthread(gp);
-	if(gp->flags & GF_KERNEL){
-		unlockosthread(gp); /* has taken a reserved one */
-		return;
-	}
-	gp->flags |= GF_KERNEL;
-	gp->m->dirty = true;
 }
 
 void
@@ -178,6 +169,10 @@ ownasked(struct g *gp)
 	unlock(&ownlock);
 	if(moves)
 		gopreempt();
+	else
+		gohome(gp);
+	if(gp->nlocked != 0 && gp->lockedm == NULL && load_acquire(&sched.alone) != ALONE_NOW)
+		lockthread(gp); /* makes up for what alonelocked has saved */
 }
 
 void
@@ -286,9 +281,9 @@ holds(struct m *mp, struct g *gp, const struct ownwish *w)
 }
 
 static bool
-ended(struct g *gp, const struct ownwish *w)
+ended(struct g *gp, const struct ownwish *w) /* goid 0: it was at its end already */
 {
-	return w->goid == 0 || load_relaxed(&gp->goid) != w->goid; /* 0: it was at its end already */
+	return w->goid == 0 || load_relaxed(&gp->goid) != w->goid;
 }
 
 /* Reserves a new M for gp. NULL without room. ownlock. */
@@ -440,6 +435,8 @@ owntid(struct g *gp)
 
 	if(mp != NULL)
 		return mp->tid;
+	if(unlikely(gp->nlocked != 0))
+		return firstm->tid; /* main, alone */
 	if(likely(load_relaxed(&nreserved) == 0))
 		return 0;
 	if(self != NULL)

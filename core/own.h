@@ -6,7 +6,10 @@
 /* LockOSThread: this G on this M, this M for this G only; counts. Runtime mode. */
 void lockosthread(struct g *);
 void unlockosthread(struct g *);
+void ownloosen(struct g *);  /* the lock is only counted from now on, as nobody else could run there (alonelocked) */
 void lockbyname(struct g *); /* on ATTN_LOCK: locks the current G, once and for good */
+/* lockforgood locks the current G, whose kernel thread is going to be changed; its end ends that thread. Runtime mode. */
+void lockforgood(struct g *gp);
 
 /* The wish to change something that the kernel keeps of a G's thread. */
 struct ownwish {
@@ -25,8 +28,6 @@ int32_t owntid(struct g *gp);
 struct g *ownerof(struct m *mp);
 /* plaintid: a kernel thread with nothing changed; 0: none such is known. */
 int32_t plaintid(void);
-/* lockforgood locks the current G, whose kernel thread is going to be changed; its end ends that thread. Runtime mode. */
-void lockforgood(struct g *gp);
 /* owninherit has the caller's kernel thread make one for gp, which has not started, so that it inherits all that the
  * caller's has. 0 or EAGAIN. Runtime mode, on a G. */
 int owninherit(struct g *gp);

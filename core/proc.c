@@ -273,6 +273,9 @@ newproc(struct g *gp)
 	if(gp->goid == 0)
 		gp->goid = newgoid();
 	glive(1);
+	lightbarrier(ST_alone); /* pairs with the heavybarrier in alone.c */
+	if(unlikely(load_relaxed(&sched.alone) == ALONE_NOW))
+		rtcompany();
 	gp->status = Gwaiting;
 	ready(gp);
 }
@@ -341,6 +344,8 @@ getgforeign(void)
 		add_fetch(&sched.nforeign, 1);
 		semaothersin();
 		tls_foreign = gp;
+		if(unlikely(load_relaxed(&sched.alone) == ALONE_NOW)) /* after a full barrier: alone.c */
+			rtcompany();
 	}
 	return gp;
 }
@@ -417,7 +422,7 @@ rtinit(const struct hostops *ops)
 	mstackstart();
 	gfreeinit(n);
 	semainit();
-	if((mp = initm0()) == NULL || (gp = galloc()) == NULL)
+	if((mp = firstm = initm0()) == NULL || (gp = galloc()) == NULL)
 		return ENOMEM;
 	gp->flags = GF_MAIN;
 	gstress(gp);

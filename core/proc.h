@@ -45,6 +45,12 @@ extern const struct hostops *host;
 /* rtinit: bootstrap, on the process's main thread in its own TLS, once. 0 or a positive errno, after which heddle
  * stays out of the way. On return the caller is the main G, in user mode. */
 int rtinit(const struct hostops *);
+/* When main has been alone for a while, it is so in the kernel, too (alone.c). rtcompany brings the helpers back, before there is another G:
+ * 0, or an errno if there can be no thread. Runtime mode or foreign threads. */
+int rtcompany(void);
+/* rtalone, on main in user mode, waits until it has the process for itself; false: it is not the only thread, or there was
+ * something that takes long. */
+bool rtalone(void);
 void procfork(void);
 
 #endif

@@ -301,7 +301,9 @@ struct sched {
 	int64_t lastpoll cachealigned;  /* atomic; 0: an M is blocked in netpoll */
 	uint32_t polled;                /* atomic; 1: a running P has polled since sysmon looked */
 	int64_t polluntil;              /* atomic; that one's deadline, 0 none */
+	struct m *poller;               /* that one, or the last; atomic */
 	uint32_t sysmonwait;            /* atomic: SYSMON_* */
+	uint32_t alone;                 /* atomic: ALONE_*; alone.c */
 	struct note sysmonnote;
 	struct mutex gflock;
 	struct gqueue gfree;            /* gflock */
@@ -322,6 +324,7 @@ struct sched {
 };
 
 enum { SYSMON_AWAKE = 0, SYSMON_NAPS = 1, SYSMON_RESTS = 2, SYSMON_DEEP = 3 }; /* NAPS: not to be woken by entersyscall */
+enum { ALONE_NO = 0, ALONE_SOON = 1, ALONE_NOW = 2 };
 enum { SIGWAKE_SIGNAL = 1, SIGWAKE_DUMP = 2, SIGWAKE_LOCKED = 4, SIGWAKE_SENT = 8 };
 
 extern struct sched sched;
@@ -336,6 +339,7 @@ extern struct p *allp[MAXPROCS];
 extern int32_t gomaxprocs;
 extern struct g *allgs;   /* newest first, append only: load_acquire */
 extern struct m *allm;
+extern struct m *firstm;      /* the process's first kernel thread's */
 extern struct g *maing;
 extern bool rtready;      /* the runtime runs: set once, by rtinit */
 
@@ -351,6 +355,9 @@ extern __thread struct g *tls_g __attribute__((tls_model("initial-exec")));
 /* tls_owner is the G whose TLS it is, also while a child of vfork runs there with tls_g NULL. */
 extern __thread struct g *tls_owner __attribute__((tls_model("initial-exec")));
 extern __thread struct m *tls_m __attribute__((tls_model("initial-exec")));
+
+/* tls_helper is set in the TLS of each kernel thread that the runtime has made, also while there is no M in force: it is not a foreign one. */
+extern __thread bool tls_helper __attribute__((tls_model("initial-exec")));
 
 /* tls_foreign is a foreign thread's pseudo-G, once it has one. */
 extern __thread struct g *tls_foreign __attribute__((tls_model("initial-exec")));

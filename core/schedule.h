@@ -65,6 +65,10 @@ void mdrop(struct m *); /* sched.lock */
 void mcame(struct m *); /* it is on its way no more: it looks for a P, or the kernel has refused it. sched.lock */
 void newm(struct m *);  /* has its kernel thread made; it runs mstart without a P */
 void newmstart(void);
+int newhelper(void *(*fn)(void *), size_t stack); /* a thread for good that is no M; 0 or an errno. Runtime mode, or without a G */
+void makerleave(void);     /* the maker is to end when it has nothing to do */
+void makerstay(void);      /* no more; if it has ended, there is a new one */
+int32_t makerlast(void);   /* the last one's kernel thread, 0: none */
 int newmhere(struct m *); /* has the caller's kernel thread make it; 0 or an errno. On a G in user mode */
 void newmfork(void);
 bool newlookout(void); /* has the lookout's thread made; false: nobody can */
@@ -85,6 +89,21 @@ midles(struct m *mp)
 		cpuswitch(mp, NULL);
 }
 
+/* Of the idle list, all sched.lock: on it at the end; off it, false if it is not there. */
+void mput(struct m *);
+bool munlink(struct m *);
+bool mothersidle(void);       /* is every M idle but, perhaps, firstm? */
+struct m *mtakeidle(void);    /* all, by schedlink; woken without a P they end */
+
+/* ---- alone.c ---- */
+bool alonetry(int64_t now);    /* sysmon's, each round: true, and sysmon is to end at once, without another step */
+int64_t alonedue(int64_t now); /* sysmon's: when it is to look again, NOTIME: not because of this */
+bool alonewished(void);        /* is there somebody who waits for it? */
+bool alonepolls(struct m *, bool waits); /* on g0 without a P: is that M to poll? waits: there is something to poll for */
+void gohome(struct g *);       /* main, in runtime mode, goes to firstm if sysmon wants that and firstm is idle */
+bool alonelocked(struct g *);  /* the caller, to be locked to its M, with nlocked counted: is that firstm and so no other's for now? */
+void alonefork(void);
+
 /* ---- blockq.c ---- */
 /* Permission to keep a kernel thread in a blocking call. Runtime mode; it may park. Who has it gives it back, own: as INBLOCKOWN. */
 void blockacquire(struct g *);
@@ -96,7 +115,8 @@ void blockretry(int64_t now);          /* sysmon's */
 void blockqfork(void);
 
 /* ---- sysmon.c ---- */
-void sysmonstart(void);
+int sysmonstart(void); /* 0 or an errno, after a line on the log */
+extern bool sysmonmade; /* there has been one */
 void sysmonwake(void);
 void wakenetpoller(int64_t when);
 
@@ -104,6 +124,10 @@ void wakenetpoller(int64_t when);
 void *lookout(void *);    /* its thread */
 void lookoutfailed(void); /* it could not be made */
 void lookfork(void);
+/* sysmon's: is it on its way? It is to end. */
+bool lookcomes(void);
+void lookleave(void);
+int32_t looklast(void);   /* the last one's kernel thread, 0: none */
 
 /* ---- netpoll_epoll.c; the rest of it: netpoll.h ---- */
 bool netpollinited(void);

@@ -349,9 +349,19 @@ sigsysmonstart(void)
 	sysmonm.tid = (int32_t)rawsyscall(SYS_gettid);
 	sysmonm.fsbase = getfsbase();
 	sysmonm.sigmask = ~0ULL;
+	store_release(&sysmonm.signalpending, KICK_NONE); /* kicks to the one before it are gone with that */
 	tls_m = &sysmonm;
 	store_release(&sysmonup, true);
 	sigmasksysmon();
+}
+
+/* Who becomes idle from now on takes the signals. sysmon's last, or it starts again. */
+void
+sigsysmonend(void)
+{
+	store_release(&sysmonup, false);
+	munitsignals(&sysmonm);
+	tls_m = NULL; /* for the handler of signal 33, which may still run here */
 }
 
 void

@@ -412,9 +412,9 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 		fetch_or(&sched.sigwake, SIGWAKE_LOCKED);
 		sysmonwake();
 	}else if(to == NULL){
-		fetch_or(&sched.sigwake, SIGWAKE_SIGNAL); /* a full barrier: pairs with the one in rest() and deepsleep() */
+		fetch_or(&sched.sigwake, SIGWAKE_SIGNAL); /* a full barrier: pairs with the one in rest() and deepsleep(), and alone.c */
 		sysmonwake();
-		if(load_acquire(&sched.lastpoll) == 0)
+		if(load_acquire(&sched.lastpoll) == 0 || load_relaxed(&sched.alone) == ALONE_NOW)
 			netpollbreak();
 	}
 }

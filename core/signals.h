@@ -18,6 +18,7 @@ void sigstart(struct g *gp);     /* sigsend.c; the runtime starts, gp is main an
 void sigmaskidle(struct m *);    /* sigmask.c; on g0, before blocking */
 void sigmaskfor(struct m *, struct g *); /* on g0, before gogo: brings the kernel's mask in line */
 void sigsysmonstart(void);       /* on sysmon: it takes the signals that no running G can */
+void sigsysmonend(void);         /* on sysmon: no more */
 void sigmaskopen(struct m *);    /* on that M, which runs no G: it takes all that some G lets through */
 void sigmasksysmon(void);        /* on sysmon, each round and before it sleeps long */
 void sigginit(struct g *gp, uint64_t mask); /* gives a new G its mask, before newproc; runtime mode */

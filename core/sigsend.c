@@ -114,6 +114,8 @@ sigpost(const siginfo_t *info)
 	sigput(NULL, NULL, info);
 	fetch_or(&sched.sigwake, SIGWAKE_SIGNAL);
 	sysmonwake();
+	if(load_relaxed(&sched.alone) == ALONE_NOW)
+		fetch_or(&maing->attn, ATTN_SIGNAL); /* main itself sees to it: it runs, or is about to */
 }
 
 /* POSIX: a signal for oneself is delivered before kill() returns if no other thread could take it. */

@@ -30,7 +30,7 @@ enum {
 	POINT(addtimer) POINT(deltimer) POINT(firetimer) POINT(asked) POINT(taken) POINT(entersyscall)          \
 	POINT(exitsyscall) POINT(waitasked) POINT(pollpark) POINT(pollredo) POINT(pollregister) POINT(pollevents) POINT(pollbreak) \
 	POINT(pollclosing) POINT(semacancel) POINT(mutexwoken) POINT(goexit) POINT(kick) POINT(attn)            \
-	POINT(sigdeliver) POINT(joinended) POINT(blockqueue)
+	POINT(sigdeliver) POINT(joinended) POINT(blockqueue) POINT(alone)
 
 enum stresspoint {
 #define POINT(name) ST_##name,

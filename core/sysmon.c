@@ -7,7 +7,7 @@
  *   - asks a G that ran for a slice (10 ms, less when many wait) to yield, by flag and signal;
  *   - takes the P of one that did not yield, or that blocks in a call nobody knows;
  *   - polls the network if nobody did for 10 ms; starts an M for an overdue timer;
- * With all Ps idle it sleeps until pidleget() wakes it: an idle process has no wakeups.
+ * With all Ps idle it sleeps until pidleget() wakes it: an idle process has no wakeups. With only main left it ends (alone.c).
  *
  * Taking a P from a G in user mode
  * --------------------------------
@@ -32,7 +32,7 @@
 
 static const int64_t MINDELAY = 20 * USEC, WAITDELAY = MSEC, BRISKDELAY = 5 * MSEC, MAXDELAY = 10 * MSEC;
 static const int64_t BRISK = MSEC, LOOPBRISK = 5 * MSEC / 2;
-enum { IDLEROUNDS = 50, DEEPROUNDS = 6, FUTILE = 4, LOOKS = 3 };
+enum { SYSMONSTACK = 64 << 10, IDLEROUNDS = 50, DEEPROUNDS = 6, FUTILE = 4, LOOKS = 3 };
 
 /*
  * Wakes in a row, by calls that might block while others wait, after which none did. A server that opens and reads files
@@ -216,7 +216,7 @@ pollnetwork(int64_t now)
 static bool
 deepsleep(void)
 {
-	int64_t until = stackspare() ? nanotime() + NSEC : NOTIME;
+	int64_t now = nanotime(), until = stackspare() ? now + NSEC : alonedue(now);
 
 	if(options.schedtrace > 0 || load_relaxed(&sched.nblockq) != 0)
 		return false;
@@ -392,10 +392,11 @@ sysmon(void *arg)
 	bool took = false;
 
 	rawsyscall(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0);
+	tls_helper = true;
 	sigsysmonstart();
 	for(;;){
 		sigmasksysmon();
-		if(unlikely(stressing & STRESS_PREEMPT) && load_relaxed(&sched.npidle) != gomaxprocs)
+		if((unlikely(stressing & STRESS_PREEMPT) && load_relaxed(&sched.npidle) != gomaxprocs) || alonewished())
 			idle = 0;
 		if(idle == 0)
 			delay = MINDELAY;
@@ -441,22 +442,25 @@ sysmon(void *arg)
 			lastscavenge = now;
 			stackscavenge(now);
 		}
+		if(alonetry(now))
+			return NULL;
 	}
-	return NULL;
 }
 
-void
+bool sysmonmade;
+
+int
 sysmonstart(void)
 {
-	struct g *gp = getg();
-	int e;
+	static bool said;
+	int e = newhelper(sysmon, SYSMONSTACK);
 
-	setfsbase(gp->m->fsbase);
-	e = host->newthread(sysmon, NULL, NULL, 64 << 10);
-	setfsbase(gp->fsbase);
-	if(e != 0)
+	sysmonmade |= e == 0;
+	if(e != 0 && !said)
 		rtlog("cannot make the monitor thread (error %d): Gs are not preempted and unknown blocking calls hold "
 		      "up others. Raise RLIMIT_NPROC (ulimit -u) or the cgroup's pids.max.", e);
+	said |= e != 0;
+	return e;
 }
 
 /* wakenetpoller makes sure that somebody wakes at when: the blocked poller, or a new one. */

@@ -102,8 +102,6 @@ tidsyscall(long n, long *a, long *b, long c, long *r)
 	case SYS_setfsuid:
 	case SYS_setfsgid:
 	case SYS_capset:
-	case SYS_unshare:
-	case SYS_setns:
 	case SYS_set_mempolicy:
 	case SYS_seccomp:
 	case SYS_set_robust_list:
@@ -114,6 +112,12 @@ tidsyscall(long n, long *a, long *b, long c, long *r)
 	case SYS_io_uring_setup: /* requests are the thread's that makes them: at its end they are cancelled */
 	case SYS_io_uring_enter:
 		own();
+		return true;
+	case SYS_unshare:
+		ownspaces((unsigned)*a);
+		return true;
+	case SYS_setns:
+		ownspaces((unsigned)*b);
 		return true;
 	case SYS_arch_prctl:
 		if(*a == ARCH_SET_GS || *a == ARCH_SET_CPUID)

@@ -5,6 +5,7 @@
  */
 #include <asm/prctl.h>
 #include <errno.h>
+#include <linux/sched.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -21,8 +22,6 @@
 	}
 
 OWN(nice, (int inc), (inc), true)
-OWN(unshare, (int flags), (flags), true)
-OWN(setns, (int fd, int type), (fd, type), true)
 OWN(personality, (unsigned long persona), (persona), persona != 0xffffffff) /* that only asks */
 OWN(setfsuid, (uid_t uid), (uid), uid != (uid_t)-1)
 OWN(setfsgid, (gid_t gid), (gid), gid != (gid_t)-1)
@@ -33,6 +32,35 @@ OWN(iopl, (int level), (level), true)
 OWN(pkey_alloc, (unsigned flags, unsigned rights), (flags, rights), true)
 OWN(pkey_set, (int key, unsigned rights), (key, rights), true)
 OWN(arch_prctl, (int code, unsigned long addr), (code, addr), code == ARCH_SET_GS || code == ARCH_SET_CPUID)
+
+/*
+ * Some namespaces are only for a process with one thread, which natively it is again when the others have ended. The last three change
+ * nothing: unshare only says then whether it is.
+ */
+void
+ownspaces(unsigned flags)
+{
+	const unsigned asks = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
+
+	if(flags == 0 || flags & (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWTIME | asks))
+		rtalone();
+	if(flags == 0 || flags & ~asks)
+		own();
+}
+
+EXPORT int
+unshare(int flags)
+{
+	ownspaces((unsigned)flags);
+	return libc.unshare(flags);
+}
+
+EXPORT int
+setns(int fd, int type)
+{
+	ownspaces((unsigned)type);
+	return libc.setns(fd, type);
+}
 
 /* A tracer is a kernel thread: no other of the process may command what it traces. */
 EXPORT long

@@ -8,7 +8,7 @@ syncgslow(void)
 	if(!rtready)
 		return NULL;
 	wordsothers();
-	if(tls_m != NULL)
+	if(tls_m != NULL || tls_helper)
 		return NULL;
 	return getgforeign();
 }

@@ -247,6 +247,18 @@ inherit(struct g *self, struct g *gp)
 	return e == 0;
 }
 
+/* The first thread after a while without any. */
+static noinline int
+company(struct g *self)
+{
+	int e;
+
+	rtenter(self);
+	e = rtcompany();
+	rtexit(self);
+	return e;
+}
+
 static int
 create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *arg, uint8_t flags)
 {
@@ -255,6 +267,8 @@ create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *ar
 	int e = 0;
 
 	if(self == NULL && (self = getgforeign()) == NULL)
+		return EAGAIN;
+	if(unlikely(load_relaxed(&sched.alone) == ALONE_NOW) && company(self) != 0)
 		return EAGAIN;
 	if(attr == NULL || self->flags & GF_FOREIGN)
 		parseattr(&a, attr);

@@ -159,6 +159,7 @@ void kstartparse(struct kstart *, const pthread_attr_t *);
 int kstartapply(const struct kstart *); /* on the new thread, in runtime mode */
 /* own locks the current G, if there is one, to its M for good. */
 void own(void);
+void ownspaces(unsigned flags); /* before unshare or setns with these flags */
 /* The kernel's id for one that the program has, to ask: 0 the caller itself, a G's, or the kernel's own. */
 pid_t kernelid(pid_t id);
 /* kernelown replaces *id by that of a kernel thread to be changed, which is that G's alone from now on. 0 or a positive errno. */
