@@ -131,10 +131,12 @@ fuzz: $(BUILD)/fuzz/check
 # threads as a server that starts a thousand a second does in an hour.
 SOAK_SCALE ?= 20
 ROUNDS     ?= 10
-# Each round also runs them under HEDDLE=stress=, with another seed: SEED=n repeats a run.
+# Each round also runs them under HEDDLE=stress=, with another seed, which is also that of the programs that do things at random:
+# SEED=n repeats a run.
 SEED       ?= $(shell date +%s)
 soak: all fuzz
 	$(Q)i=0; while [ $$i -lt $(ROUNDS) ]; do i=$$((i + 1)); echo "round $$i of $(ROUNDS)"; \
+	  export TEST_SEED=$$(($(SEED) + i)); \
 	  TEST_SCALE=$(SOAK_SCALE) BUILD=$(BUILD) scripts/runprog.sh -p "1 2 4 16" -t 600 $(SOAK) || exit 1; \
 	  BUILD=$(BUILD) scripts/runprog.sh -p "1 2 4 16" -s $$(($(SEED) + i)) -t 120 $(SOAK) || exit 1; \
 	  FAULTS=all BUILD=$(BUILD) scripts/check.sh fault || exit 1; \
