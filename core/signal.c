@@ -44,8 +44,6 @@
 
 #include "sig.h"
 
-enum { PAGE = 4096 };
-
 /* What every kernel knows. Of the rest a program may ask which its kernel knows, by setting them and looking. */
 #define KNOWNFLAGS                                                                                                              \
 	((unsigned long)(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | KERNELRESTORER) | \
@@ -419,47 +417,7 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 	}
 }
 
-/* ---- threads ---- */
-
-/* The signal stack, which a structure used again still has. Without memory for one, handlers start on the thread's own. */
-void
-gsignalalloc(struct m *mp)
-{
-	size_t size = sigstacksize();
-	long p;
-
-	if(mp->gsignal != 0)
-		return;
-	p = rawsyscall(SYS_mmap, 0, size + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-	if(p < 0 && p > -4096)
-		return;
-	rawsyscall(SYS_mprotect, p, PAGE, PROT_NONE);
-	mp->gsignal = (uintptr_t)p + PAGE;
-	mp->gsignalsize = size;
-}
-
-void
-minitsignals(struct m *mp)
-{
-	stack_t ss;
-
-	mp->signalpending = 0;
-	gsignalalloc(mp);
-	ss = (stack_t){.ss_sp = (void *)mp->gsignal, .ss_size = mp->gsignalsize};
-	if(mp->gsignal != 0)
-		rawsyscall(SYS_sigaltstack, &ss, NULL);
-}
-
-void
-munitsignals(struct m *mp)
-{
-	stack_t ss = {.ss_flags = SS_DISABLE};
-
-	/* libc's setuid may have this thread on its list already, and waits for it, while the thread's end waits for libc's setuid */
-	sigsetkernelmask(~SIGBIT(SIGSETXIDNO));
-	store_release(&mp->sigmask, ~0ULL);
-	rawsyscall(SYS_sigaltstack, &ss, NULL);
-}
+/* ---- the runtime comes and goes ---- */
 
 /* On the process's main thread, whose G is maing: takes over actions, mask and alternate stack. */
 void
