@@ -7,6 +7,7 @@
  */
 #include "dns.h"
 #include "kthreads.h"
+#include "manyfiles.h"
 
 enum { READERS = 1000, WRITERS = 100, RESOLVERS = 100, LOCKERS = 100, DELAY = 1000, FEW = 40 };
 
@@ -69,13 +70,8 @@ main(void)
 {
 	char c[4096];
 	ssize_t k, total;
-	struct rlimit rl;
 
-	OK(getrlimit(RLIMIT_NOFILE, &rl));
-	rl.rlim_cur = rl.rlim_max;
-	OK(setrlimit(RLIMIT_NOFILE, &rl));
-	if(rl.rlim_cur < 2 * READERS + 2 * WRITERS + RESOLVERS + 50)
-		return 77;
+	manyfiles(2 * READERS + 2 * WRITERS + 4 * RESOLVERS + 200);
 	dnsstart(DELAY);
 	for(int i = 0; i < READERS; i++)
 		if(i % 2)

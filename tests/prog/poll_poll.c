@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* poll and ppoll: timeouts, many, negative, bad and duplicate descriptors, hang-ups, several waiting threads. */
 #include "io_util.h"
+#include "manyfiles.h"
 
 static int p[2], q[2];
 
@@ -238,6 +239,7 @@ writable(void)
 int
 main(void)
 {
+	manyfiles(2 * MANY + 100);
 	OK(pipe(p));
 	OK(pipe(q));
 	timeouts();

@@ -5,6 +5,7 @@
  * to signals; daemon. From main, and from threads while others work. Each child tells what it has found.
  */
 #include "prog.h"
+#include "manyfiles.h"
 #include <fcntl.h>
 #include <pty.h>
 #include <sched.h>
@@ -521,6 +522,7 @@ main(int argc, char **argv)
 	EQ(chdir(dir), 0);
 	CHECK((fd = open("t", O_CREAT | O_RDWR | O_CLOEXEC, 0600)) >= 0);
 	EQ(write(fd, "t", 1), 1);
+	manyfiles(1100);
 	CHECK((tests = fcntl(fd, F_DUPFD_CLOEXEC, 1050)) >= 0);
 	close(fd);
 	setenv("SPAWNED", "yes", 1);
