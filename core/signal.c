@@ -40,7 +40,6 @@
  * mask, SIGPIPE would be pending for a thread, and calls would have to be interrupted by a second signal.
  */
 #include <string.h>
-#include <sys/mman.h>
 
 #include "sig.h"
 
