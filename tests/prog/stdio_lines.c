@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* timeout: 90 */
 /* stdio from many threads: whole lines, flockfile around several calls, recursive locks, ftrylockfile, all that was written is there. */
 #include "prog.h"
 
