@@ -38,7 +38,7 @@ static const int64_t REPEAT = MSEC, SELDOM = 8 * MSEC, AGAIN = NSEC;
 enum { NOTYET, COMING, UP, FAILED, NEVER, LEAVING };
 static uint32_t is;       /* atomic: that. LEAVING: sysmon says so, and the lookout, with its last step, NOTYET again */
 static int32_t looktid;   /* atomic; its thread or the last one's, 0: none */
-static int64_t failedat;  /* sysmon's; when it was asked for and could not be made */
+static int64_t asksince;  /* sysmon's; when it was asked for */
 static uint32_t asked;    /* atomic, a futex: questions */
 static uint32_t answered; /* atomic: 1: one of the answers is LOOK_SLEEPS */
 
@@ -153,20 +153,24 @@ looksseen(void)
 		xchg(&answered, 0);
 }
 
-/* Is there one to be asked? If not it is asked for, unless that is known to be in vain. */
+/*
+ * Is there one to be asked? If not it is asked for, unless that is known to be in vain. Who makes it may wait for a lock of the
+ * program's malloc, and its holder for a P: nobody waits for it for long.
+ */
 static bool
 manned(int64_t now)
 {
 	switch(load_acquire(&is)){
 	case UP:
-	case COMING:
 		return true;
+	case COMING:
+		return now - asksince < SLICE;
 	case FAILED:
-		if(now - failedat < AGAIN)
+		if(now - asksince < AGAIN)
 			return false;
 		/* fall through */
 	case NOTYET:
-		failedat = now;
+		asksince = now;
 		store_release(&is, COMING);
 		if(newlookout())
 			return true;
