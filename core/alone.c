@@ -40,8 +40,9 @@
  *
  * While alone main is not locked to M0, be it that it has changed that kernel thread for good: there is no other, and M0 could not poll for
  * it. It is counted only (nlocked); the lock is made up for when there is company (ownasked), by main itself: who calls rtcompany reads
- * nlocked after it has changed alone, main reads alone after it has changed nlocked. Where a foreign thread brought the company, M0 may run
- * others until main comes by.
+ * nlocked after it has changed alone, main reads alone after it has changed nlocked. As sysmon may yet change its mind about ALONE_NOW,
+ * main waits for alonelock before it relies on that (isalone). Where a foreign thread brought the company, M0 may run others until
+ * main comes by.
  * Where main is locked already sysmon stays: M0 would wait for main with another M as the poller. Only main itself can undo that, which it
  * does when it wants to be alone (rtalone): it is in runtime mode from its wish until it is loose.
  *
@@ -78,7 +79,7 @@ sole(void)
 	struct m *locked = load_acquire(&maing->lockedm);
 
 	return ngs() == 1 && load_relaxed(&sched.nforeign) == 0 && load_relaxed(&maing->goid) != 0 &&
-	       (locked == NULL ? !load_relaxed(&firstm->dirty) : locked == firstm && alonewished());
+	       (locked == NULL ? load_relaxed(&maing->nlocked) == 0 && !load_relaxed(&firstm->dirty) : locked == firstm && alonewished());
 }
 
 /* Changes with each G that is made. */
@@ -331,12 +332,24 @@ rtcompany(void)
 }
 
 bool
-alonelocked(struct g *gp)
+isalone(void)
 {
+	bool is;
+
+	lightbarrier(ST_alone); /* pairs with takedown's: it sees what we have stored, or we ALONE_NOW */
 	if(likely(load_acquire(&sched.alone) != ALONE_NOW))
 		return false;
 	fence_seqcst(); /* pairs with the one in rtcompany */
-	return load_acquire(&sched.alone) == ALONE_NOW && gp == maing && gp->m == firstm;
+	lock(&alonelock);
+	is = load_relaxed(&sched.alone) == ALONE_NOW;
+	unlock(&alonelock);
+	return is;
+}
+
+bool
+alonelocked(struct g *gp)
+{
+	return isalone() && gp == maing && gp->m == firstm;
 }
 
 /* ---- main, which wants to be alone ---- */
@@ -380,7 +393,7 @@ rtalone(void)
 	while(can && nanotime() < until){
 		gohome(gp);
 		seen = load_acquire(&answers);
-		if((alone = load_acquire(&sched.alone) == ALONE_NOW))
+		if((alone = isalone()))
 			break;
 		sysmonwake();
 		if((can = sole() && sysmonmade))

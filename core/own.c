@@ -171,7 +171,7 @@ ownasked(struct g *gp)
 		gopreempt();
 	else
 		gohome(gp);
-	if(gp->nlocked != 0 && gp->lockedm == NULL && load_acquire(&sched.alone) != ALONE_NOW)
+	if(gp->nlocked != 0 && gp->lockedm == NULL && !isalone())
 		lockthread(gp); /* makes up for what alonelocked has saved */
 }
 

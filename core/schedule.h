@@ -101,6 +101,7 @@ int64_t alonedue(int64_t now); /* sysmon's: when it is to look again, NOTIME: no
 bool alonewished(void);        /* is there somebody who waits for it? */
 bool alonepolls(struct m *, bool waits); /* on g0 without a P: is that M to poll? waits: there is something to poll for */
 void gohome(struct g *);       /* main, in runtime mode, goes to firstm if sysmon wants that and firstm is idle */
+bool isalone(void);            /* runtime mode; main only can rely on it */
 bool alonelocked(struct g *);  /* the caller, to be locked to its M, with nlocked counted: is that firstm and so no other's for now? */
 void alonefork(void);
 

@@ -79,7 +79,7 @@ cause() {
 	{
 		tail -n 3 "$log/$1.err"
 		[ -z "${2-}" ] || diff "$2" "$log/$1.out" | head -n 4
-		[ ! -e "$log/$1.bt" ] || grep -E '^(Thread |#[0-4] )' "$log/$1.bt" | head -n 24
+		[ ! -e "$log/$1.bt" ] || grep -E '^(Thread |#[0-4] )' "$log/$1.bt" | head -n 40
 	} 2> /dev/null | cut -c 1-160 | sed 's/^/          | /'
 }
 
@@ -99,11 +99,14 @@ build() {
 	esac > "$log/$name.build" 2>&1
 }
 
-# dump PID FILE: the stacks of all threads.
+# dump PID FILE: the stacks of all threads of the process group, but of no more than eight processes.
 dump() {
+	local p
 	command -v gdb >/dev/null || return
-	timeout -s KILL 60 gdb -q -nx -batch -p "$1" -ex 'set pagination off' \
-	    -ex 'info threads' -ex 'thread apply all bt 40' > "$2" 2>&1 < /dev/null
+	for p in $(pgrep -g "$1" | head -n 8); do
+		timeout -s KILL 60 gdb -q -nx -batch -p "$p" -ex 'set pagination off' \
+		    -ex 'info threads' -ex 'thread apply all bt 40' 2>&1 < /dev/null
+	done > "$2"
 }
 
 # run LOG SECONDS COMMAND...: runs it in a process group of its own, with a time limit.
