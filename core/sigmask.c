@@ -300,13 +300,19 @@ raisedhere(uint64_t set, siginfo_t *info)
 	return false;
 }
 
+/* No handler, in which gp might go on elsewhere, comes between the one queue and the other. */
 void
 sigkeep(struct g *gp, int sig)
 {
 	siginfo_t info;
+	uint64_t mask;
 
-	if(gp->sigmask & SIGBIT(sig) && raisedhere(SIGBIT(sig), &info))
-		sigput(gp, NULL, &info);
+	if(!(gp->sigmask & SIGBIT(sig)))
+		return;
+	mask = sigblockall();
+	if(raisedhere(SIGBIT(sig), &info))
+		sigenqueue(gp, &info);
+	sigsetkernelmask(mask);
 }
 
 /*

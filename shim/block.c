@@ -4,8 +4,18 @@
  * nothing but the call itself could say for how long. The P can be taken meanwhile.
  */
 #include "cancel.h"
+#include "fd.h"
 #include "libc.h"
 #include "runtime.h"
+
+/* Some write, to pipes and files. Still on the thread that has made the call: iofailed. */
+#define BLOCKRESULT(call)                                         \
+	({                                                        \
+		__typeof__(call) block_r = (call);                \
+		if(unlikely((long)block_r == -1))                 \
+			rawerror();                               \
+		block_r;                                          \
+	})
 
 /* The asm label stands for the name: of a variadic function the header's type would differ. */
 #define WRAP_BLOCK(ret, name, params, args)                       \
@@ -20,7 +30,7 @@
 		unwindsyscall();                                  \
 		rtenter(gp);                                      \
 		entersyscall(gp);                                 \
-		r = libc.name args;                               \
+		r = BLOCKRESULT(libc.name args);                  \
 		exitsyscall(gp);                                  \
 		rtexit(gp);                                       \
 		return r;                                         \

@@ -240,16 +240,19 @@ alone(void)
 	return ngs() <= 1;
 }
 
-/* iofailed is told the raw error r of gp's call: with some comes a signal, which is the G's. */
+/*
+ * With some errors comes a signal, which is the G's (sigkeep), and is pending for the thread that made the call. So these are to be
+ * told there, before the G may go on elsewhere: within iosyscall() and its kin, as rawresult does, or without having left runtime
+ * mode. iofailed is told the raw error r of gp's call, iopipe a raw result, which it returns, of what may write but to no file.
+ */
 void iofailed(struct g *gp, long r);
 
-/* iopipe is to be told of a raw result, as soon as it is there, of what may write: a signal that came with it
- * is the G's (sigkeep). */
-static inline void
+static inline long
 iopipe(struct g *gp, long r)
 {
 	if(unlikely(r == -EPIPE))
 		sigkeep(gp, SIGPIPE);
+	return r;
 }
 
 /* ioreturn: a result of a raw system call as libc returns it. */

@@ -148,8 +148,8 @@ nowaitcall(struct xfer *x, bool redo)
 		w.seq = pollseq(x->pd, (enum pollmode)w.mode);
 		if(redo)
 			ioredo(x->gp);
-		r = iononblock(x->gp, (stressat(ST_pollredo), rawsyscall(x->write ? SYS_pwritev2 : SYS_preadv2, x->pd->fd,
-		    x->v.iov, x->v.cnt, -1L, -1L, RWF_NOWAIT)));
+		r = iononblock(x->gp, (stressat(ST_pollredo), iopipe(x->gp, rawsyscall(x->write ? SYS_pwritev2 : SYS_preadv2,
+		    x->pd->fd, x->v.iov, x->v.cnt, -1L, -1L, RWF_NOWAIT))));
 		if(r == -EAGAIN){
 			e = iowait(&w);
 			x->pd = w.pd;
@@ -159,7 +159,6 @@ nowaitcall(struct xfer *x, bool redo)
 			r = e == IO_BLOCK ? blocking(x) : e;
 		}else if(r == -EOPNOTSUPP && done == 0)
 			return nonowait(x);
-		iopipe(x->gp, r);
 		if(r < 0)
 			return done > 0 ? done : r;
 		done += r;
@@ -271,7 +270,7 @@ dov(int fd, const struct iovec *iov, int cnt, bool write)
 	x.write = write;
 	iovinit(&x.v, iov, cnt);
 	if(unlikely(x.pd == NULL) && (x.pd = pollget(fd)) == NULL)
-		r = rawresult(iosyscall(gp, write ? libc.writev(fd, iov, cnt) : libc.readv(fd, iov, cnt)));
+		r = iosyscall(gp, rawresult(write ? libc.writev(fd, iov, cnt) : libc.readv(fd, iov, cnt)));
 	else if(cnt <= 0 || cnt > IOV_MAX || iovlength(iov, cnt) == 0)
 		r = inkernel(&x);
 	else
@@ -285,14 +284,20 @@ dov(int fd, const struct iovec *iov, int cnt, bool write)
  * A write to a file waits for nothing that a request to cancel could end, so libc is left out, which would open the call to that
  * with two locked instructions. Reads may: there are files in /proc that wait for something to say.
  */
-static long
-writefile(struct g *gp, int fd, const void *buf, size_t n)
+static inline long
+rawwrite(struct g *gp, int fd, const void *buf, size_t n)
 {
-	long r = iosyscall(gp, rawsyscall(SYS_write, fd, buf, n));
+	long r = rawsyscall(SYS_write, fd, buf, n);
 
 	if(unlikely(r < 0))
 		iofailed(gp, r);
 	return r;
+}
+
+static long
+writefile(struct g *gp, int fd, const void *buf, size_t n)
+{
+	return iosyscall(gp, rawwrite(gp, fd, buf, n));
 }
 
 /* read and write of one buffer on what is no socket. */
@@ -306,7 +311,7 @@ rwother(struct g *gp, struct polldesc *pd, int fd, void *buf, size_t n, bool wri
 	if(likely(write && pd != NULL && load_relaxed(&pd->kind) == Kfile))
 		return writefile(gp, fd, buf, n);
 	if(pd == NULL || n == 0 || n > SSIZE_MAX || fdkind(pd) == Kfile)
-		return rawresult(iosyscall(gp, write ? libc.write(fd, buf, n) : libc.read(fd, buf, n)));
+		return iosyscall(gp, rawresult(write ? libc.write(fd, buf, n) : libc.read(fd, buf, n)));
 	x.gp = gp;
 	x.pd = pd;
 	x.write = write;

@@ -108,7 +108,7 @@ sendmany(struct g *gp, struct polldesc *pd, struct mmsghdr *v, unsigned n, int f
 	long r;
 
 	while(done < n){
-		r = rawsyscall(SYS_sendmmsg, pd->fd, v + done, n - done, flags | MSG_DONTWAIT);
+		r = iopipe(gp, rawsyscall(SYS_sendmmsg, pd->fd, v + done, n - done, flags | MSG_DONTWAIT));
 		if(r == -EAGAIN){
 			/* this one waits for room */
 			r = socksendmsg(gp, pd, &v[done].msg_hdr, flags);
@@ -147,7 +147,7 @@ sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 		n = 1024;
 	pd = pollget(fd);
 	if(pd == NULL || n == 0 || (flags & MSG_DONTWAIT) || fdnonblock(pd))
-		r = rawresult(iosyscall(gp, libc.sendmmsg(fd, v, n, flags)));
+		r = iosyscall(gp, rawresult(libc.sendmmsg(fd, v, n, flags)));
 	else if((r = takeerr(pd)) == 0){
 		r = sendmany(gp, pd, v, n, flags);
 		for(long i = 0; i < r; i++)

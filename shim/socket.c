@@ -275,9 +275,9 @@ sockread(struct g *gp, struct polldesc *pd, void *buf, size_t n, int flags)
 		return ioatonce(gp, raw);              \
 	rtenter(gp);                                   \
 	if(unlikely(pd == NULL) && (pd = pollget(fd)) == NULL){ \
-		r = iosyscall(gp, call);               \
+		r = iosyscall(gp, rawresult(call));    \
 		rtexit(gp);                            \
-		return r;                              \
+		return ioreturn(r);                    \
 	}
 
 #define LEAVE()                                        \

@@ -5,7 +5,8 @@
  */
 #include "io_util.h"
 
-enum { N = 12, ROUNDS = 30 };
+enum { N = 12, ROUNDS = 35 };
+enum { PIPE_WRITE, PIPE_WRITEV, PIPE_VMSPLICE, UNIX_WRITEV, UNIX_SENDMMSG, TCP_SEND, TCP_SENDMSG, WAYS };
 
 static __thread int piped;
 static _Atomic int raised;
@@ -41,15 +42,23 @@ writes(int k, int fd)
 {
 	struct iovec v[2] = {{"a", 1}, {"b", 1}};
 	struct msghdr m = {.msg_iov = v, .msg_iovlen = 2};
+	struct mmsghdr mm = {.msg_hdr = m};
 
 	switch(k){
-	case 0:
+	case PIPE_WRITE:
 		FAILS(write(fd, "x", 1), EPIPE);
 		break;
-	case 1:
+	case PIPE_WRITEV:
+	case UNIX_WRITEV:
 		FAILS(writev(fd, v, 2), EPIPE);
 		break;
-	case 2:
+	case PIPE_VMSPLICE:
+		FAILS(vmsplice(fd, v, 2, 0), EPIPE);
+		break;
+	case UNIX_SENDMMSG:
+		FAILS(sendmmsg(fd, &mm, 1, 0), EPIPE);
+		break;
+	case TCP_SEND:
 		FAILS(send(fd, "x", 1, 0), EPIPE);
 		break;
 	default:
@@ -85,7 +94,7 @@ broken(int k, int fd)
 	set(SIG_UNBLOCK, SIGPIPE);
 	EQ(piped, 1);
 	piped = 0;
-	if(k >= 2)
+	if(k >= UNIX_WRITEV)
 		FAILS(send(fd, "x", 1, MSG_NOSIGNAL), EPIPE);
 	CHECK(!ispending(SIGPIPE));
 }
@@ -96,16 +105,16 @@ work(void *arg)
 	int p[2];
 
 	for(int i = 0; i < ROUNDS; i++){
-		int k = (i + (intptr_t)arg) % 4;
+		int k = (i + (intptr_t)arg) % WAYS;
 
-		if(k == 0)
+		if(k < UNIX_WRITEV)
 			OK(pipe(p));
-		else if(k == 1)
+		else if(k < TCP_SEND)
 			OK(socketpair(AF_UNIX, SOCK_STREAM, 0, p));
 		else
 			tcppair(p);
 		OK(close(p[0]));
-		if(k >= 2)
+		if(k >= TCP_SEND)
 			while(send(p[1], "x", 1, MSG_NOSIGNAL) >= 0)
 				usleep(100); /* until the other end's reset has come */
 		broken(k, p[1]);
