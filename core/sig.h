@@ -21,6 +21,9 @@ enum {
 /* Raised by what a thread does itself, if the kernel says so by a positive si_code. */
 #define SIGSYNC     (SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGFPE) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGSYS))
 
+/* And by writes; these may be blocked. */
+#define SIGRAISED   (SIGBIT(SIGPIPE) | SIGBIT(SIGXFSZ))
+
 /* As the kernel has it. */
 struct ucontextk {
 	unsigned long flags;
@@ -137,6 +140,7 @@ sighere(struct g *gp)
 {
 	return gp->sigdata != NULL && gp->sigdata->here;
 }
+uint64_t sigthreadpending(void); /* what is pending for the caller's kernel thread alone, if /proc tells */
 long sigtogroup(int32_t pid, int sig);  /* kill(2) to the caller's own group, for a handled signal: 0 or a negative errno. Runtime mode */
 void sigpost(const siginfo_t *); /* to the process, not in a handler */
 void sigretarget(struct g *, uint64_t which);
@@ -157,6 +161,7 @@ void sigwaitover(struct sigdata *); /* its G, the caller, waits no more */
 /* ---- sigmask.c ---- */
 extern uint64_t sigall;    /* atomic: signals that every G blocks */
 void sigcount(struct g *, uint64_t mask);
+void sigkeepraised(struct g *); /* sigkeep (signals.h) before the G, the caller, runs a handler. In that of the kernel's, where all is blocked */
 void sigkickg0(struct m *, struct ucontextk *);
 void sigtaken(struct m *, int sig, struct ucontextk *); /* in the handler, on a thread without a G */
 void sigmaskfork(void);

@@ -245,6 +245,7 @@ sigframe(int sig, const siginfo_t *info, struct ucontextk *uc, const struct ksig
 	bool kept = d != NULL && d->kept;
 	uint64_t mask = (kept ? gp->sigmask : uc->sigmask) | ka->mask;
 
+	sigkeepraised(gp);
 	if(f == NULL)
 		f = (struct sigframe *)8; /* the kernel kills by SIGSEGV: so does the fault here */
 	if(!(ka->flags & SA_NODEFER))

@@ -307,12 +307,31 @@ sigkeep(struct g *gp, int sig)
 	siginfo_t info;
 	uint64_t mask;
 
-	if(!(gp->sigmask & SIGBIT(sig)))
+	if(!(gp->sigmask & SIGBIT(sig)) || sighere(gp))
 		return;
 	mask = sigblockall();
 	if(raisedhere(SIGBIT(sig), &info))
 		sigenqueue(gp, &info);
 	sigsetkernelmask(mask);
+}
+
+/*
+ * A handler of gp's that has come as soon as the call was over, before sigkeep, may wait, and gp go on elsewhere when it has. What waits
+ * for the whole process is not gp's.
+ */
+void
+sigkeepraised(struct g *gp)
+{
+	uint64_t set = gp->sigmask & SIGRAISED, any = 0;
+	siginfo_t info;
+
+	if(likely(set == 0) || sighere(gp))
+		return;
+	rawsyscall(SYS_rt_sigpending, &any, 8);
+	if(likely(!(set & any)))
+		return;
+	for(set &= sigthreadpending(); set != 0 && raisedhere(set, &info); set &= ~SIGBIT(info.si_signo))
+		sigenqueue(gp, &info);
 }
 
 /*
@@ -322,7 +341,7 @@ sigkeep(struct g *gp, int sig)
 static void
 dropown(struct m *mp, struct g *gp)
 {
-	uint64_t set = mp->sigmask & ~gp->sigmask & (SIGBIT(SIGPIPE) | SIGBIT(SIGXFSZ));
+	uint64_t set = mp->sigmask & ~gp->sigmask & SIGRAISED;
 	siginfo_t info;
 
 	while(set != 0 && raisedhere(set, &info))

@@ -190,9 +190,8 @@ sigtothread(struct g *gp, uint64_t set)
 	}
 }
 
-/* What is pending for the caller's kernel thread alone. */
-static uint64_t
-threadpending(void)
+uint64_t
+sigthreadpending(void)
 {
 	return sigstatus("/proc/thread-self/status", "\nSigPnd:\t") & ~SIGNEVER;
 }
@@ -207,7 +206,7 @@ sigstart(struct g *gp)
 	uint64_t any = 0;
 
 	rawsyscall(SYS_rt_sigpending, &any, 8);
-	if(likely(any == 0) || threadpending() == 0 || sigdataof(gp) == NULL)
+	if(likely(any == 0) || sigthreadpending() == 0 || sigdataof(gp) == NULL)
 		return;
 	lockforgood(gp);
 	gp->sigdata->here = true;
@@ -221,7 +220,7 @@ sigends(void)
 	uint64_t set;
 	siginfo_t info;
 
-	while((set = threadpending()) != 0 && rawsyscall(SYS_rt_sigtimedwait, &set, &info, &now, 8) > 0)
+	while((set = sigthreadpending()) != 0 && rawsyscall(SYS_rt_sigtimedwait, &set, &info, &now, 8) > 0)
 		; /* of several it takes the thread's first */
 }
 

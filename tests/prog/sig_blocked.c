@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * SIGPIPE and SIGXFSZ that a thread blocks are pending for it, wherever it goes on, and for no other: the way libraries write
- * without being killed (block, write, sigtimedwait, unblock).
+ * without being killed (block, write, sigtimedwait, unblock). So they are if another signal comes with them, whose handler waits.
  */
 #include "io_util.h"
 
@@ -123,6 +123,70 @@ work(void *arg)
 	return NULL;
 }
 
+/* ---- a handler between the write and what comes after it ---- */
+
+static _Atomic int handled, through;
+
+static void
+waits(int sig)
+{
+	int e = errno;
+
+	usleep(50);
+	handled++;
+	errno = e;
+}
+
+static void *
+disturbed(void *arg)
+{
+	struct timespec now = {0, 0};
+	siginfo_t si;
+	sigset_t s;
+	int p[2], r;
+
+	set(SIG_BLOCK, SIGPIPE);
+	sigemptyset(&s);
+	sigaddset(&s, SIGPIPE);
+	OK(pipe(p));
+	OK(close(p[0]));
+	if((intptr_t)arg % 2)
+		OK(fcntl(p[1], F_SETFL, O_NONBLOCK));
+	for(int i = 0; i < 1000; i++){
+		CHECK(!ispending(SIGPIPE));
+		FAILS(write(p[1], "x", 1), EPIPE);
+		CHECK(ispending(SIGPIPE));
+		while((r = sigtimedwait(&s, &si, &now)) < 0 && errno == EINTR)
+			;
+		EQ(r, SIGPIPE);
+	}
+	OK(close(p[1]));
+	through++;
+	while(through < N)
+		usleep(100);
+	return NULL;
+}
+
+static void
+disturb(void)
+{
+	struct sigaction sa = {.sa_handler = waits, .sa_flags = SA_RESTART};
+	pthread_t *t;
+	int sent = 0;
+
+	OK(sigaction(SIGUSR1, &sa, NULL));
+	t = spawnall(N, disturbed);
+	while(through < N){
+		for(int i = 0; i < N; i++)
+			EQ(pthread_kill(t[i], SIGUSR1), 0);
+		sent += N;
+		while(through < N && handled < sent)
+			usleep(200);
+	}
+	joinall(t, N);
+	CHECK(handled > 0 && handled <= sent);
+}
+
 static void *
 toolarge(void *arg)
 {
@@ -156,6 +220,7 @@ main(void)
 	t = spawnall(N, work);
 	joinall(t, N);
 	EQ(raised, N * ROUNDS);
+	disturb();
 	OK(setrlimit(RLIMIT_FSIZE, &lim));
 	t = spawnall(1, toolarge);
 	joinall(t, 1);
