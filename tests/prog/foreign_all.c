@@ -218,7 +218,7 @@ bythread(void)
 	return ev;
 }
 
-static volatile sig_atomic_t sigs, code, value;
+static atomic_int sigs, code, value;
 
 static void
 onsig(int sig, siginfo_t *si, void *uc)

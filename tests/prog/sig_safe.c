@@ -136,7 +136,7 @@ waits(void)
 	T(pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0);
 }
 
-static volatile sig_atomic_t inner;
+static __thread volatile sig_atomic_t inner;
 
 static void
 oninner(int sig)
