@@ -130,8 +130,8 @@ checkdead(void)
 	static bool said;
 
 	if(sched.nmidle != sched.mcount || sched.npidle != gomaxprocs || sched.runq.l.n != 0 || ngs() == 0 ||
-	   options.deadlock == DEADLOCK_OFF || said || load_relaxed(&sched.nforeign) != 0 || netpollanywaiters() ||
-	   load_relaxed(&sched.sigwake) || timesleepuntil() != 0 || sighandlers() || anyforothers())
+	   options.deadlock == DEADLOCK_OFF || said || load_relaxed(&sched.nforeign) != 0 || load_relaxed(&sched.nhelpers) != 0 ||
+	   netpollanywaiters() || load_relaxed(&sched.sigwake) || timesleepuntil() != 0 || sighandlers() || anyforothers())
 		return;
 	said = true;
 	dumpgs(2, "all goroutines are asleep - deadlock!");

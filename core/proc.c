@@ -341,10 +341,10 @@ getgforeign(void)
 		gp->status = Grunning;
 		gp->goid = fetch_add(&sched.goidgen, 1) + 1;
 		gp->tid = (uint32_t)rawsyscall(SYS_gettid);
-		add_fetch(&sched.nforeign, 1);
+		add_fetch(tls_helper ? &sched.nhelpers : &sched.nforeign, 1);
 		semaothersin();
 		tls_foreign = gp;
-		if(unlikely(load_relaxed(&sched.alone) == ALONE_NOW)) /* after a full barrier: alone.c */
+		if(!tls_helper && unlikely(load_relaxed(&sched.alone) == ALONE_NOW)) /* after a full barrier: alone.c */
 			rtcompany();
 	}
 	return gp;

@@ -320,6 +320,7 @@ struct sched {
 	struct m *sparing;              /* has been asked for, for the first in that queue; blocklock */
 	bool refused;                   /* the last thread asked for has been refused by the kernel; blocklock */
 	int32_t nforeign;               /* pseudo-Gs of foreign threads; atomic */
+	int32_t nhelpers;               /* and of our own, for which libc has called a malloc with locks of ours; atomic */
 	uint32_t sigwake;               /* atomic: SIGWAKE_*, what handlers have queued for findrunnable */
 };
 
@@ -356,7 +357,8 @@ extern __thread struct g *tls_g __attribute__((tls_model("initial-exec")));
 extern __thread struct g *tls_owner __attribute__((tls_model("initial-exec")));
 extern __thread struct m *tls_m __attribute__((tls_model("initial-exec")));
 
-/* tls_helper is set in the TLS of each kernel thread that the runtime has made, also while there is no M in force: it is not a foreign one. */
+/* tls_helper is set in the TLS of each kernel thread that the runtime has made, also while there is no M in force. What such a
+ * thread locks, in the program's malloc for instance, it locks as a foreign one does; but it does not keep main from being alone. */
 extern __thread bool tls_helper __attribute__((tls_model("initial-exec")));
 
 /* tls_foreign is a foreign thread's pseudo-G, once it has one. */

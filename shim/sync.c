@@ -8,7 +8,7 @@ syncgslow(void)
 	if(!rtready)
 		return NULL;
 	wordsothers();
-	if(tls_m != NULL || tls_helper)
+	if(tls_m != NULL)
 		return NULL;
 	return getgforeign();
 }
