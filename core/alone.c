@@ -12,7 +12,8 @@
  *      |  '--- not sole any more ---'                                      |
  *      '------------------------ rtcompany ------------------------------- '
  *
- * sched.alone is written by sysmon, and by whoever calls rtcompany, under alonelock.
+ * ALONE_NOW is entered by sysmon and left by whoever calls rtcompany, or by sysmon that thinks better of it, under alonelock. The step
+ * between the other two is sysmon's alone: rtcompany does nothing then.
  *
  * ALONE_SOON. Main may be anywhere, and another M than M0 may be the poller. Both go to M0: sysmon breaks the poller, which hands
  * its P to M0 instead of polling again (alonepolls), and asks a running main to go over (ATTN_OWN, gohome). Where M0 is busy, on

@@ -190,6 +190,7 @@ sigtothread(struct g *gp, uint64_t set)
 	}
 }
 
+/* The lowest free number for a descriptor is in use meanwhile. Only who has signals pending comes here. */
 uint64_t
 sigthreadpending(void)
 {
