@@ -268,10 +268,14 @@ lookonce(struct m *mp, bool wasspinning, int64_t *polluntil)
 		mp->spinning = false;
 		add_fetch(&sched.nmspinning, -1); /* full barrier: pairs with the fence in wakep */
 	}else
-		fence_seqcst();
+		fence_seqcst(); /* pairs with the one in wakep */
 	stressat(ST_notspinning);
 	if(wasspinning && (pp = recheckrunqs()) != NULL){
 		acquirep(mp, pp);
+		becomespinning(mp);
+		return true;
+	}
+	if(!wasspinning && load_relaxed(&sched.needspinning) && takeidlep(mp)){
 		becomespinning(mp);
 		return true;
 	}

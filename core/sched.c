@@ -13,7 +13,14 @@
  * the spinner's second look sees the G. A spinner that finds work stops to be one and then
  * calls wakep itself, so that while there is work another M always looks for more.
  * needspinning covers what is left: there was work but no idle P; the next M that is
- * about to idle its P without having spun then spins.
+ * about to idle its P without having spun then spins. Go sets and reads it with sched.lock held; here who
+ * finds no idle P sets it without, so that an M may be idling its P meanwhile. Dekker's pattern again:
+ *
+ *   submit:  needspinning = 1; full barrier; look for an idle P once more.
+ *   give up: release P; full barrier; look at needspinning once more (lookonce).
+ *
+ * It is set once for all who find it set: whoever clears it (becomespinning) has raised nmspinning before
+ * and looks at all queues after.
  */
 #include "runtime.h"
 
@@ -86,9 +93,12 @@ wakep(void)
 	if(load_relaxed(&sched.nmspinning) != 0)
 		return;
 	if(load_relaxed(&sched.npidle) == 0){
-		if(!load_relaxed(&sched.needspinning))
-			store_relaxed(&sched.needspinning, 1);
-		return;
+		if(load_relaxed(&sched.needspinning))
+			return;
+		store_relaxed(&sched.needspinning, 1);
+		fence_seqcst(); /* pairs with the one in lookonce */
+		if(load_relaxed(&sched.npidle) == 0)
+			return;
 	}
 	stressat(ST_wakep);
 	if(!cas(&sched.nmspinning, 0, 1))
