@@ -147,6 +147,10 @@ for part; do
 	*)			echo "check.sh: no part $part" >&2; exit 2 ;;
 	esac
 done
+if [ $((passed + failed + ${#skips[@]})) = 0 ]; then
+	echo "check.sh: nothing was there to be tested: build it first, as make check does" >&2
+	failed=1
+fi
 [ ${#skips[@]} = 0 ] || printf '  skip  %s\n' "${skips[@]}"
 echo "$passed passed, $failed failed, ${#skips[@]} skipped"
 [ $failed = 0 ]
