@@ -42,8 +42,9 @@ shared(void)
 	for(int i = 0; i < 5; i++)
 		FAILS(read(fd[i], &x, 1), EAGAIN);
 	OK(fcntl(d, F_SETFL, 0));
-	for(int i = 0; i < 5; i++)
+	for(int i = 0; i < 4; i++)
 		OK(close(fd[i]));
+	closeend(fd[4], p[1]);
 	FAILS(write(p[1], "x", 1), EPIPE);
 	OK(close(p[1]));
 	pass("shared description");

@@ -344,6 +344,21 @@ tcppair(int fd[2])
 	OK(close(l));
 }
 
+/*
+ * Closes fd, the last name of one end of a pipe or of a local pair, and waits until the other end shows that. Nearly always it does so at
+ * once; but who looks at /proc/PID/fd (ss, lsof) holds each file for a moment, and a write natively succeeds for that long.
+ */
+__attribute__((unused)) static void
+closeend(int fd, int other)
+{
+	struct pollfd p = {.fd = other};
+	int64_t t0 = now();
+
+	OK(close(fd));
+	while(poll(&p, 1, 0) == 0)
+		CHECK(now() - t0 < LATE);
+}
+
 /* Descriptor fd in a message of one byte, tag. */
 __attribute__((unused)) static void
 passfd(int sock, int fd, char tag)

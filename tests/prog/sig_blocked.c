@@ -113,10 +113,13 @@ work(void *arg)
 			OK(socketpair(AF_UNIX, SOCK_STREAM, 0, p));
 		else
 			tcppair(p);
-		OK(close(p[0]));
-		if(k >= TCP_SEND)
+		if(k < TCP_SEND)
+			closeend(p[0], p[1]);
+		else{
+			OK(close(p[0]));
 			while(send(p[1], "x", 1, MSG_NOSIGNAL) >= 0)
 				usleep(100); /* until the other end's reset has come */
+		}
 		broken(k, p[1]);
 		OK(close(p[1]));
 	}
@@ -149,7 +152,7 @@ disturbed(void *arg)
 	sigemptyset(&s);
 	sigaddset(&s, SIGPIPE);
 	OK(pipe(p));
-	OK(close(p[0]));
+	closeend(p[0], p[1]);
 	if((intptr_t)arg % 2)
 		OK(fcntl(p[1], F_SETFL, O_NONBLOCK));
 	for(int i = 0; i < 1000; i++){

@@ -24,7 +24,7 @@ broken(int fd[2], int kind)
 		OK(shutdown(fd[1], SHUT_WR));
 		return;
 	}
-	OK(close(fd[0]));
+	closeend(fd[0], fd[1]);
 }
 
 static void *
