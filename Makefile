@@ -127,21 +127,11 @@ $(BUILD)/fuzz/check: tests/fuzz/check.c $(FUZZ_C) $(wildcard shim/cmd/*.h shim/*
 fuzz: $(BUILD)/fuzz/check
 	$(Q)$(BUILD)/fuzz/check $(FUZZ_SECONDS) $(BUILD)/heddle $(BUILD)/libheddle.so /bin/true
 
-# The programs with longer loops, again and again, until ROUNDS are done or something fails; with 20, churn_hour makes as many
-# threads as a server that starts a thousand a second does in an hour.
-SOAK_SCALE ?= 20
-ROUNDS     ?= 10
-# Each round also runs them under HEDDLE=stress=, with another seed, which is also that of the programs that do things at random:
-# SEED=n repeats a run.
-SEED       ?= $(shell date +%s)
+# Everything with longer loops, under stress and with faults, again and again: MINUTES=n ROUNDS=n SOAK="NAME..." SEED=n
+# SOAK_SCALE=n, see scripts/soak.sh.
 soak: all fuzz
-	$(Q)i=0; while [ $$i -lt $(ROUNDS) ]; do i=$$((i + 1)); echo "round $$i of $(ROUNDS)"; \
-	  export TEST_SEED=$$(($(SEED) + i)); \
-	  TEST_SCALE=$(SOAK_SCALE) BUILD=$(BUILD) scripts/runprog.sh -p "1 2 4 16" -t 600 $(SOAK) || exit 1; \
-	  BUILD=$(BUILD) scripts/runprog.sh -p "1 2 4 16" -s $$(($(SEED) + i)) -t 120 $(SOAK) || exit 1; \
-	  FAULTS=all BUILD=$(BUILD) scripts/check.sh fault || exit 1; \
-	  BUILD=$(BUILD) scripts/check.sh servers || exit 1; \
-	  STRESS=$$(($(SEED) + i)) BUILD=$(BUILD) scripts/check.sh servers || exit 1; done
+	$(Q)BUILD=$(BUILD) MINUTES="$(MINUTES)" ROUNDS="$(ROUNDS)" SOAK="$(SOAK)" SOAK_SCALE="$(SOAK_SCALE)" SEED="$(SEED)" \
+	  scripts/soak.sh
 
 # Suites that others wrote, natively and under heddle: SUITES="glibc python redis memcached stressng" ONLY=regex NATIVE=1
 # JOBS=n, work below CONFORMANCE_DIR. As root on Debian 12; fetches their sources. See tests/conformance/conformance.py.
