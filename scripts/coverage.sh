@@ -41,7 +41,7 @@ all=$(functions "$libc" | cut -d ' ' -f 1 | sort -u)
 public=$(functions "$libc" | awk '$2 != "GLIBC_PRIVATE" { print $1 }' | sort -u)	# the rest no program can import
 objects=$(exports "$libc" | sed -n 's/^object //p' | awk '$2 != "GLIBC_PRIVATE" { print $1 }' | sort -u)
 table=$(scripts/mkmap.sh -t) || exit 2
-rows=$(awk '$1 != "API" { print $2 }' <<< "$table" | sort)
+rows=$(awk '$1 != "API" && $1 != "URING" { print $2 }' <<< "$table" | sort)
 wrapped=$(awk '$1 ~ /^(PARK|POLL|HANDOFF|OUTSIDE|BLOCK|PLAIN)$/ { print $2 }' <<< "$table" | sort)
 
 # The patterns as regular expressions, one a line.
@@ -69,11 +69,11 @@ new=$(unknown <<< "$objects")
 gone=$(comm -13 <(echo "$all") <(echo "$rows"))
 [ -z "$gone" ] || changed "in symbols.def, but not in $libc:" $gone
 
-kinds=$(cut -d ' ' -f 1 <<< "$table" | sort -u | grep -vxE 'PARK|POLL|HANDOFF|BLOCK|PLAIN|API|INSIDE|BRIEF|UNTREATED|OUTSIDE|PASSED')
+kinds=$(cut -d ' ' -f 1 <<< "$table" | sort -u | grep -vxE 'PARK|POLL|HANDOFF|BLOCK|PLAIN|API|URING|INSIDE|BRIEF|UNTREATED|OUTSIDE|PASSED')
 [ -z "$kinds" ] || say "symbols.def has kinds that it does not explain:" $kinds
 
 exported=$(functions "$lib" | cut -d ' ' -f 1 | sort -u)
-want=$({ echo "$wrapped"; awk '$1 == "API" { print $2 }' <<< "$table"; } | sort -u)
+want=$({ echo "$wrapped"; awk '$1 == "API" || $1 == "URING" { print $2 }' <<< "$table"; } | sort -u)
 extra=$(comm -23 <(echo "$exported") <(echo "$want"))
 [ -z "$extra" ] || say "exported by $lib, but not wrapped in symbols.def:" $extra
 lost=$(comm -13 <(echo "$exported") <(echo "$want"))

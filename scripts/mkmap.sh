@@ -4,7 +4,7 @@
 # mkmap.sh: print the version script of libheddle.so, from shim/symbols.def.
 #
 #   scripts/mkmap.sh        the version script
-#   scripts/mkmap.sh -t     the whole table instead: a kind and a name a line, API for heddle's own functions
+#   scripts/mkmap.sh -t     the whole table instead: a kind and a name a line, API for heddle's own functions, URING for liburing's
 #
 # No version is named, so that each symbol stands in for libc's whatever version
 # a program was linked against.
@@ -19,13 +19,13 @@ preprocess() {
 
 if [ "${1:-}" = -t ]; then
 	preprocess '#define INTERPOSE(r, n, p, a, k) @ k n' '#define INTERPOSEV(r, n, p, a, k) @ k n' \
-		'#define API(n) @ API n' '#define GROUP(k, why) @ GROUP k' '#define IN(n) @ IN n' |
+		'#define API(n) @ API n' '#define URING(n, p, a, x, w) @ URING n' '#define GROUP(k, why) @ GROUP k' '#define IN(n) @ IN n' |
 		awk '$1 == "GROUP" { kind = $2; next } { print $1 == "IN" ? kind : $1, $2 }'
 	exit
 fi
 
-names=$(preprocess '#define INTERPOSE(r, n, p, a, k) @ n' '#define INTERPOSEV(r, n, p, a, k) @ n' '#define API(n) @ n' |
-	sort)
+names=$(preprocess '#define INTERPOSE(r, n, p, a, k) @ n' '#define INTERPOSEV(r, n, p, a, k) @ n' '#define API(n) @ n' \
+	'#define URING(n, p, a, x, w) @ n' | sort)
 dup=$(echo "$names" | uniq -d)
 if [ -n "$dup" ]; then
 	echo "mkmap.sh: listed twice:" $dup >&2

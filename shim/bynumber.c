@@ -109,9 +109,12 @@ tidsyscall(long n, long *a, long *b, long c, long *r)
 	case SYS_iopl:
 	case SYS_perf_event_open: /* most often of the caller */
 	case SYS_landlock_restrict_self:
-	case SYS_io_uring_setup: /* requests are the thread's that makes them: at its end they are cancelled */
-	case SYS_io_uring_enter:
 		own();
+		return true;
+	case SYS_io_uring_setup: /* a ring may be for the thread alone that makes it */
+	case SYS_io_uring_enter:
+	case SYS_io_uring_register: /* and so may be what is registered */
+		uringlock();
 		return true;
 	case SYS_unshare:
 		ownspaces((unsigned)*a);

@@ -157,8 +157,11 @@ dlsymours(void *handle, const char *name, const char *version, const void *calle
 
 	if(!ready() || name == NULL)
 		return NULL;
-	if((own = functionof(&tables.heddle, name)) == NULL || (theirs = functionof(&tables.libc, name)) == NULL)
+	if((own = functionof(&tables.heddle, name)) == NULL)
 		return NULL;
+	if((theirs = functionof(&tables.libc, name)) == NULL)
+		return handle != RTLD_NEXT && handle != RTLD_DEFAULT && (theirs = uringsym(name)) != NULL &&
+		       ask(handle, name, version) == theirs ? own : NULL;
 	if(ask(RTLD_NEXT, name, version) != theirs)
 		return NULL;
 	if(handle == RTLD_NEXT)

@@ -7,5 +7,7 @@
 
 /* dlsymlibc finds a function in the tables of libc itself, without ld.so; NULL if there is none. */
 void *dlsymlibc(const char *name);
+/* uringsym finds one of liburing, wherever that is loaded; NULL: nowhere. */
+void *uringsym(const char *name);
 
 #endif

@@ -86,6 +86,7 @@ threadexit(struct g *gp)
 	tidexit();
 	siggexit(gp); /* a signal for the process goes to another thread */
 	robustexit(gp);
+	uringexit(gp);
 	if(!(gp->flags & GF_MAIN)){
 		cleanlibc(gp);
 		if(gp->stacksize != 0)
@@ -109,6 +110,7 @@ threadvanish(struct g *gp, int status)
 	tidexit();
 	siggexit(gp);
 	robustexit(gp);
+	uringexit(gp);
 	gp->result = NULL;
 	gp->flags |= GF_LEFT;
 	tcbword(gp, tcblayout.tid, uint32_t) = 0;

@@ -21,7 +21,7 @@
  * The process's first kernel thread is never made another's than main's: it does not end with the G, so what has been changed would stay.
  * Where libc's setuid cannot change one thread's ids as all others' it aborts. And /proc/PID shows that thread's namespaces.
  */
-static bool
+bool
 onfirst(struct g *gp)
 {
 	return gp != maing && gp->m->id == 0 && gp->lockedm == NULL;

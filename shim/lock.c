@@ -19,7 +19,7 @@ static uint32_t early; /* calls before the runtime's start, by main */
 static unsigned
 forgood(struct g *gp)
 {
-	return ((gp->flags & GF_KERNEL) != 0) + ((gp->flags & GF_NAMED) != 0);
+	return ((gp->flags & GF_KERNEL) != 0) + ((gp->flags & GF_NAMED) != 0) + uringlocked();
 }
 
 EXPORT int

@@ -9,6 +9,7 @@
  */
 #include "prionote.h"
 #include "sync.h"
+#include "thread.h"
 
 struct head {
 	void *last; /* where a __prev would be; never read */
@@ -57,6 +58,7 @@ robustfork(void)
 {
 	held.first = NULL;
 	pinfork();
+	uringfork();
 	prionotefork();
 	pifork();
 }

@@ -61,6 +61,7 @@ threadinit(void)
 	attrmemoinit();
 	nameinit(maing);
 	lockinit(maing);
+	uringstart(maing);
 }
 
 /* ---- attributes ---- */

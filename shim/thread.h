@@ -160,6 +160,15 @@ int kstartapply(const struct kstart *); /* on the new thread, in runtime mode */
 /* own locks the current G, if there is one, to its M for good. */
 void own(void);
 void ownspaces(unsigned flags); /* before unshare or setns with these flags */
+/* onfirst: gp, not main, runs on the process's first kernel thread, which does not end with it. */
+bool onfirst(struct g *gp);
+
+/* Threads with rings of their own: uring.c. uringlock locks the caller for good, or main when the runtime starts. */
+void uringlock(void);
+unsigned uringlocked(void);        /* how often the caller is locked by that */
+void uringstart(struct g *maing);  /* the runtime has started */
+void uringexit(struct g *gp);      /* gp ends; user mode */
+void uringfork(void);              /* in the child */
 /* The kernel's id for one that the program has, to ask: 0 the caller itself, a G's, or the kernel's own. */
 pid_t kernelid(pid_t id);
 /* kernelown replaces *id by that of a kernel thread to be changed, which is that G's alone from now on. 0 or a positive errno. */
