@@ -438,12 +438,12 @@ siginit(void)
 		if(ishandler(ka->handler) || alwaysours(sig))
 			setkernelaction(sig, ka, false);
 	}
-	rawsyscall(SYS_sigaltstack, NULL, &ss);
-	if(ss.ss_size != 0 && sigdataof(maing) != NULL)
-		sigsetaltstack(maing, &ss);
 	sigsetkernelmask(mask);
 	maing->m->sigmask = mask & ~SIGNEVER;
 	sigginit(maing, mask);
+	rawsyscall(SYS_sigaltstack, NULL, &ss);
+	if(ss.ss_size != 0 && sigdataof(maing) != NULL)
+		sigsetaltstack(maing, &ss); /* after sigginit, which begins a thread without one */
 	sigup = true;
 }
 
