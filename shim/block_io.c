@@ -61,6 +61,8 @@ wait4(pid_t pid, int *status, int flags, struct rusage *ru)
 	r = rawsyscall(SYS_wait4, pid, status, flags | WNOHANG, ru);
 	if(r == 0 && !(flags & WNOHANG))
 		r = rawresult(iosyscallblock(gp, libc.wait4(pid, status, flags, ru)));
+	if(r > 0)
+		sigsettle(gp, SIGCHLD);
 	rtexit(gp);
 	return (pid_t)ioreturn(r);
 }
@@ -102,6 +104,8 @@ waitid(idtype_t type, id_t id, siginfo_t *info, int flags)
 		r = rawresult(iosyscallblock(gp, libc.waitid(type, id, info, flags)));
 	else if(r == 0 && info != NULL)
 		*info = si;
+	if(r == 0)
+		sigsettle(gp, SIGCHLD);
 	rtexit(gp);
 	return (int)ioreturn(r);
 }
