@@ -210,9 +210,9 @@ fairlook(struct m *mp, struct p *pp, bool *again)
 		return NULL;
 	pp->fairtick = pp->schedtick;
 	if(unlikely(stressing)){
+		pp->fairtick -= FAIRTICK; /* the next time, too */
 		if((*again = stressschedule(mp)))
 			return NULL;
-		pp->fairtick -= FAIRTICK; /* the next time, too */
 	}
 	pollfair(pp);
 	return globalget(pp, 1);

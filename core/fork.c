@@ -69,6 +69,7 @@ rtfork(void)
 	memset(&sched, 0, sizeof sched);
 	gomaxprocs = 0;
 	procfork();
+	stressfork();
 	if(gp != NULL)
 		orphan(gp);
 	if(timerslack > 0)

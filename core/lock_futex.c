@@ -29,8 +29,8 @@ futexsleep(uint32_t *addr, uint32_t val, int64_t deadline)
 	struct timespec ts, *tsp = NULL;
 
 	stressat(ST_note);
-	if(stresschance(STRESS_SLOW, 8))
-		return stressrand() % 2 ? -EINTR : 0; /* as if by a signal, or a wake-up meant for what was here before */
+	if(stresschance(SC_shortsleep))
+		return stressrand(SC_shortsleep) % 2 ? -EINTR : 0; /* as if by a signal, or a wake-up meant for what was here before */
 	if(deadline >= 0){
 		ts.tv_sec = deadline / NSEC;
 		ts.tv_nsec = deadline % NSEC;

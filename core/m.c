@@ -24,7 +24,7 @@ mget(void)
 {
 	struct m **at = &sched.midle, *mp;
 
-	while(*at != NULL && (*at)->schedlink != NULL && stresschance(STRESS_MOVE, 2))
+	while(*at != NULL && (*at)->schedlink != NULL && stresschance(SC_otherm))
 		at = &(*at)->schedlink;
 	mp = *at;
 	if(mp != NULL){

@@ -205,7 +205,7 @@ static long
 epollwait(int ep, struct epoll_event *ev, int64_t delay)
 {
 	struct timespec ts;
-	int n = stresschance(STRESS_SLOW, 2) ? 1 : NEVENTS;
+	int n = stresschance(SC_oneevent) ? 1 : NEVENTS;
 	int64_t ms;
 	long r;
 
@@ -300,7 +300,7 @@ lost(int ep, struct wakes *l)
 static void
 falseedge(struct wakes *l)
 {
-	struct polldesc *pd = pollfind((int)(stressrand() % 64));
+	struct polldesc *pd = pollfind((int)(stressrand(SC_falseevent) % 64));
 
 	if(pd != NULL)
 		netpollready(pd, load_relaxed(&pd->gen), EPOLLIN | EPOLLOUT, l);
@@ -320,7 +320,7 @@ netpoll(int64_t delay)
 	}
 	n = epollwait(ep, ev, delay);
 	stressat(ST_pollevents);
-	if(stresschance(STRESS_SLOW, 4))
+	if(stresschance(SC_falseevent))
 		falseedge(&l);
 	if(unlikely(n == -EBADF || n == -EINVAL) && ep == load_acquire(&epfd))
 		lost(ep, &l);

@@ -116,6 +116,10 @@ stressword(const char *s, struct stressoption *o)
 			o->kinds |= kinds[i].kind;
 			return true;
 		}
+	if(same(s, "count")){
+		o->count = true;
+		return true;
+	}
 	if(s[0] == 's' && s[1] == 'e' && s[2] == 'e' && s[3] == 'd' && s[4] == ':')
 		s += 5;
 	if(!number(s, 0, INT_MAX, &n))

@@ -7,6 +7,7 @@ enum { DEADLOCK_OFF, DEADLOCK_REPORT, DEADLOCK_ABORT };
 
 struct stressoption {
 	uint32_t kinds, seed; /* STRESS_*; 0: a seed by chance */
+	bool count;           /* say at the end what has been done */
 };
 
 struct options {

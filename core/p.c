@@ -21,7 +21,7 @@ procinit(int n)
 			throw("procinit: out of memory");
 		pp->id = i;
 		pp->status = Pidle;
-		pp->runqcap = stressing & STRESS_SLOW ? 2 + stressrand() % 6 : RUNQSIZE;
+		pp->runqcap = stresschance(SC_shortqueue) ? 2 + stressrand(SC_shortqueue) % 6 : RUNQSIZE;
 		pp->sysschedtick = UINT32_MAX; /* no slice has been seen yet */
 		allp[i] = pp;
 		pidleput(pp);
@@ -69,7 +69,7 @@ pidleget(void)
 {
 	struct p **at = &sched.pidle, *pp;
 
-	while(*at != NULL && (*at)->link != NULL && stresschance(STRESS_MOVE, 2))
+	while(*at != NULL && (*at)->link != NULL && stresschance(SC_otherp))
 		at = &(*at)->link;
 	pp = *at;
 	if(pp != NULL){

@@ -158,7 +158,7 @@ static noinline bool
 attnparked(struct g *gp)
 {
 	stressat(ST_parked);
-	return (load_relaxed(&gp->attn) & (ATTN_SIGNAL | ATTN_CANCEL)) || stresschance(STRESS_SLOW, 16);
+	return (load_relaxed(&gp->attn) & (ATTN_SIGNAL | ATTN_CANCEL)) || stresschance(SC_wokenforno);
 }
 
 /* On g0: the G's stack is saved; make it claimable, or run it on if it has been claimed. */
@@ -313,7 +313,7 @@ readyslow(struct g *gp)
 		futexwakeup((uint32_t *)&gp->wakeword, 1);
 		return true;
 	}
-	if(!stresschance(STRESS_SLOW, 2))
+	if(!stresschance(SC_norunnext))
 		return false;
 	readyelsewhere(gp);
 	return true;

@@ -220,7 +220,6 @@ struct m {
 	uint32_t id;
 	int32_t tid;         /* the kernel's */
 	uint64_t fastrand;
-	uint64_t stress;     /* stress.c: its place in the sequence of decisions */
 	uint8_t stressedat;  /* enum stresspoint of its last delay */
 	uint64_t sigmask;    /* what the kernel has for this thread; the M writes, see sigmask.c */
 	uint32_t signalpending; /* atomic: KICK_*; preempt.c */
@@ -274,6 +273,7 @@ struct p {
 	int64_t loopsince;     /* and the time */
 	uint64_t npollpark;    /* waits on descriptors begun here, netpoll.c; owner writes, atomic reads */
 	uint64_t nexec, nsteal; /* statistics; owner writes */
+	bool stresspassed;      /* it comes from an M that has taken this turn's decisions; owner */
 
 	/* sysmon's */
 	uint32_t sysschedtick, syssystick, syswaittick, systries, syslooks;

@@ -24,7 +24,7 @@ static int32_t nothers; /* otherslock */
 void
 semainit(void)
 {
-	store_relaxed(&semasolo, gomaxprocs == 1 && !nomembarrier && !stresschance(STRESS_SLOW, 2));
+	store_relaxed(&semasolo, gomaxprocs == 1 && !nomembarrier && !stresschance(SC_notsolo));
 	store_relaxed(&wordsmode, semasolo ? WORDS_ALONE : WORDS_SHARED);
 }
 

@@ -71,7 +71,7 @@ overdueatonce(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 
 	pp->sysschedwhen = now;
 	mp->cpulast = cpu;
-	if(stressrand() % 16 == 0)
+	if(stresschance(SC_losesp))
 		return true;
 	if(used >= wall / 2 && used <= wall && oncpu(mp)){
 		fetch_or(&gp->attn, ATTN_PREEMPT);
@@ -117,7 +117,9 @@ overdue(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 	uint32_t t = load_relaxed(&pp->schedtick);
 	int64_t ran = now - pp->sysschedwhen, max = slice(pp, now), cpu;
 
-	if(stresschance(STRESS_PREEMPT, 2))
+	if(unlikely(stresstimeless))
+		return false;
+	if(stresschance(SC_outofturn))
 		return overdueatonce(pp, mp, gp, now);
 	if(pp->sysschedtick != t){
 		newslice(pp, mp, t, now);
@@ -160,6 +162,8 @@ overdueinside(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 {
 	uint32_t t = load_relaxed(&pp->schedtick);
 
+	if(unlikely(stresstimeless))
+		return;
 	if(pp->sysschedtick != t)
 		newslice(pp, mp, t, now);
 	else if(now - pp->sysschedwhen >= slice(pp, now) && workwaits(pp, now)){

@@ -32,21 +32,40 @@ enum {
 	POINT(pollclosing) POINT(semacancel) POINT(mutexwoken) POINT(goexit) POINT(kick) POINT(attn)            \
 	POINT(sigdeliver) POINT(joinended) POINT(blockqueue) POINT(alone)
 
+/* CHANCE(name, kind, n): what the runtime does once in n times, for that kind of stress. */
+#define STRESSCHANCES(CHANCE)                                                                                     \
+	CHANCE(yields, STRESS_PREEMPT | STRESS_MOVE, 4) CHANCE(outofturn, STRESS_PREEMPT, 2) CHANCE(losesp, STRESS_PREEMPT, 16) \
+	CHANCE(passesp, STRESS_MOVE, 2) CHANCE(spills, STRESS_MOVE, 4) CHANCE(wakes, STRESS_MOVE, 8)              \
+	CHANCE(otherm, STRESS_MOVE, 2) CHANCE(otherp, STRESS_MOVE, 2) CHANCE(leavesidlep, STRESS_MOVE, 2)         \
+	CHANCE(handsoff, STRESS_SLOW, 2) CHANCE(takenincall, STRESS_SLOW, 2) CHANCE(newstack, STRESS_SLOW, 2)     \
+	CHANCE(norunnext, STRESS_SLOW, 2) CHANCE(shortqueue, STRESS_SLOW, 1) CHANCE(shortsleep, STRESS_SLOW, 8)   \
+	CHANCE(wokenforno, STRESS_SLOW, 16) CHANCE(wantsmutex, STRESS_SLOW, 2) CHANCE(wakesall, STRESS_SLOW, 2)   \
+	CHANCE(notsolo, STRESS_SLOW, 2) CHANCE(oneevent, STRESS_SLOW, 2) CHANCE(falseevent, STRESS_SLOW, 4)       \
+	CHANCE(breakspoll, STRESS_SLOW, 16) CHANCE(wakessysmon, STRESS_SLOW, 16)
+
+/* A site of either sort has a sequence of decisions of its own. */
 enum stresspoint {
 #define POINT(name) ST_##name,
+#define CHANCE(name, kind, n) SC_##name,
 	STRESSPOINTS(POINT)
+	ST_MAX,
+	SC_BEFORE = ST_MAX - 1,
+	STRESSCHANCES(CHANCE)
+	STRESS_SITES
 #undef POINT
-	ST_MAX
+#undef CHANCE
 };
 
-extern uint32_t stressing; /* STRESS_*; set before there is a second thread, 0: off */
+extern uint32_t stressing;   /* STRESS_*; set before there is a second thread, 0: off */
+extern bool stresstimeless;  /* preempt=0 and no STRESS_PREEMPT: nothing that G does is cut short for how long it takes */
 
 /* stressinit takes what options.stress says; at the bootstrap. */
 void stressinit(void);
 /* stressdelay waits at a point, or does not. Anywhere, with locks held too. */
 void stressdelay(enum stresspoint);
-/* stressrand is the caller's next decision. */
-uint32_t stressrand(void);
+/* stressrand is the caller's next random number there, stressdraws whether it is to do what happens there by chance. */
+uint32_t stressrand(enum stresspoint);
+bool stressdraws(enum stresspoint);
 /* stressexit: a G is about to go back to user mode. */
 struct g;
 void stressexit(struct g *);
@@ -55,6 +74,8 @@ struct m;
 bool stressschedule(struct m *);
 /* stresssaid prints how to repeat the run; for throw. */
 void stresssaid(void);
+/* stressfork: the child of a fork begins anew. */
+void stressfork(void);
 
 static inline void
 stressat(enum stresspoint at)
@@ -63,11 +84,15 @@ stressat(enum stresspoint at)
 		stressdelay(at);
 }
 
-/* stresschance is true once in n times, with that kind of stress. */
+/* stresschance: is it to be done now? */
 static inline bool
-stresschance(uint32_t kind, uint32_t n)
+stresschance(enum stresspoint at)
 {
-	return unlikely(load_relaxed(&stressing) & kind) && stressrand() % n == 0;
+#define CHANCE(name, kind, n) [SC_##name - ST_MAX] = (kind),
+	static const uint8_t kinds[] = {STRESSCHANCES(CHANCE)};
+#undef CHANCE
+
+	return unlikely(load_relaxed(&stressing) & kinds[at - ST_MAX]) && stressdraws(at);
 }
 
 #endif

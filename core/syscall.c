@@ -68,7 +68,7 @@ reacquirep(struct g *gp)
 	struct p *pp;
 
 	stressat(ST_exitsyscall);
-	if(load_relaxed(&sched.npidle) != 0 && !stresschance(STRESS_MOVE, 2)){
+	if(load_relaxed(&sched.npidle) != 0 && !stresschance(SC_leavesidlep)){
 		lock(&sched.lock);
 		pp = pidleget();
 		unlock(&sched.lock);
@@ -116,7 +116,7 @@ entersyscallslow(struct g *gp)
 		rtenter(gp);
 		if(load_relaxed(&gp->m->signalpending))
 			kickwait(gp->m);
-		if(gp->insyscall >= INBLOCK || stresschance(STRESS_SLOW, 2))
+		if(gp->insyscall >= INBLOCK || stresschance(SC_handsoff))
 			giveup(gp);
 		leaveruntime(gp);
 	}while(load_relaxed(&gp->attn) & ATTN_SIGNAL);

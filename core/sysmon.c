@@ -61,7 +61,7 @@ blocked(struct p *pp, struct m *mp, struct g *gp, int64_t now)
 	uint32_t t = load_relaxed(&gp->syscalltick);
 	int64_t cpu;
 
-	if(stresschance(STRESS_SLOW, 2))
+	if(stresschance(SC_takenincall))
 		return true;
 	if(pp->sysg != gp || pp->syssystick != t){
 		pp->sysg = gp;

@@ -153,7 +153,7 @@ woken(struct g *gp, pthread_mutex_t *m, struct semawait *w)
 	if((w->flags & SW_HANDOFF) || grab(gp, m, w->flags & SW_MORE))
 		return true;
 	stressat(ST_mutexwoken);
-	if((w->since != 0 && nanotime() - w->since >= STARVENS) || stresschance(STRESS_SLOW, 2))
+	if((w->since != 0 && nanotime() - w->since >= STARVENS && !stresstimeless) || stresschance(SC_wantsmutex))
 		w->flags |= SW_STARVING;
 	return false;
 }
@@ -305,7 +305,7 @@ mutexadopt(pthread_mutex_t *m, struct semaroot *from, struct semawait *w)
 	bool ok = true;
 	uint32_t v;
 
-	if(isfree(load_relaxed(word)) || mutexnative(m) || stresschance(STRESS_SLOW, 2))
+	if(isfree(load_relaxed(word)) || mutexnative(m) || stresschance(SC_wakesall))
 		return false;
 	/* We hold a lock of the same kind: only try, so that two who do this cannot wait for each other. */
 	if(to != from && !sematrylockroot(to))

@@ -143,7 +143,7 @@ newg(struct g *self, const struct startattr *a)
 		return NULL;
 	gp->flags = 0;
 	if(gp->stacksize != 0 && (a->stack || gp->stacksize != stackmapsize(a->size, a->guard) || gp->attn & ATTN_NOTED ||
-	   stresschance(STRESS_SLOW, 2))){
+	   stresschance(SC_newstack))){
 		tlsfree(gp);
 		stackfree(gp);
 	}

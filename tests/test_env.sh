@@ -136,6 +136,192 @@ for v in 7:7+preempt+move+delay+slow seed:7+slow:7+slow move+seed:3+preempt:3+pr
 	re=${v##*:}
 	works "stress=${v%:*} says its seed" "^heddle: stress=seed:${re//+/\\+}\$"
 done
+
+# --- stress: what it says that it does, by its own count
+
+cat >order.c <<'C'
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdint.h>
+#include <stdio.h>
+
+static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t c = PTHREAD_COND_INITIALIZER;
+static sem_t sem;
+static uint64_t hash;
+static long turns;
+
+static void
+passes(uint64_t who)
+{
+	hash = (hash ^ who) * 0x100000001b3;
+	turns++;
+}
+
+static void *
+child(void *arg)
+{
+	passes((uintptr_t)arg);
+	return NULL;
+}
+
+static void *
+works(void *arg)
+{
+	uintptr_t me = (uintptr_t)arg;
+	pthread_t t;
+
+	for(int i = 0; i < 100; i++) {
+		pthread_mutex_lock(&m);
+		passes(me);
+		if(i % 7 == (int)me)
+			sched_yield();
+		if(i % 5 == 0)
+			pthread_cond_wait(&c, &m);
+		pthread_mutex_unlock(&m);
+		sem_post(&sem);
+		pthread_cond_signal(&c);
+		while(sem_wait(&sem) != 0)
+			;
+		passes(me + 100);
+		if(i % 10 == 0 && pthread_create(&t, NULL, child, (void *)(me + 1000)) == 0)
+			pthread_join(t, NULL);
+	}
+	pthread_mutex_lock(&m);
+	pthread_cond_broadcast(&c);
+	pthread_mutex_unlock(&m);
+	return NULL;
+}
+
+static _Atomic int over;
+
+/* Nobody may be left waiting for a signal. */
+static void *
+signals(void *arg)
+{
+	while(!over) {
+		pthread_cond_signal(&c);
+		sched_yield();
+	}
+	return arg;
+}
+
+int
+main(void)
+{
+	pthread_t t[6], s;
+
+	sem_init(&sem, 0, 0);
+	for(uintptr_t i = 0; i < 6; i++)
+		pthread_create(&t[i], NULL, works, (void *)(i + 1));
+	pthread_create(&s, NULL, signals, NULL);
+	for(int i = 0; i < 6; i++)
+		pthread_join(t[i], NULL);
+	over = 1;
+	pthread_join(s, NULL);
+	printf("%ld turns, order %016llx\n", turns, (unsigned long long)hash);
+	return 0;
+}
+C
+$CC -O2 -pthread -o order order.c || notok "building order.c"
+
+# Threads that make calls which may block.
+cat >calls.c <<'C'
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void *
+calls(void *arg)
+{
+	struct stat st;
+	int fd;
+
+	for(int i = 0; i < 100; i++) {
+		if((fd = open("/proc/self/status", O_RDONLY)) < 0 || fstat(fd, &st) != 0 || fsync(fd) == 0)
+			return "a call";
+		close(fd);
+	}
+	return NULL;
+}
+
+int
+main(void)
+{
+	pthread_t t[4];
+	void *r;
+
+	for(int i = 0; i < 4; i++)
+		pthread_create(&t[i], NULL, calls, NULL);
+	for(int i = 0; i < 4; i++)
+		if(pthread_join(t[i], &r) != 0 || r != NULL)
+			return 1;
+	puts("works");
+	return 0;
+}
+C
+$CC -O2 -pthread -o calls calls.c || notok "building calls.c"
+
+# stressed SEED WORDS: one run of ./order with one P under these kinds of stress, nothing preempted by time.
+stressed() {
+	run order env HEDDLE_MAXPROCS=1 HEDDLE="stress=$1+$2+count,preempt=0" ./order
+	[ $rc = 0 ] || echo "status $rc: $(cat order.err)"
+}
+
+# With one P the threads take turns in an order that the seed decides, and so do the decisions; whatever the machine does meanwhile.
+rm -f orders
+for seed in 1 2 3 4; do
+	for i in 1 2 3; do
+		stressed $seed move+delay+slow
+		cat order.out
+		grep -o "order .*" order.err
+	done >repeated
+	if [ "$(sort -u repeated | wc -l)" = 2 ]; then
+		ok "stress: seed $seed is repeated"
+	else
+		notok "stress: seed $seed is repeated" "$(sort repeated | uniq -c | tr '\n' ' ')"
+	fi
+	head -n 2 repeated | tr '\n' ' ' >>orders
+	echo >>orders
+done
+[ "$(sort -u orders | wc -l)" = 4 ] && ok "stress: each seed has another order" || notok "stress: each seed has another order" "$(cat orders)"
+
+# counted FILE WHAT: the names in the line of that, each with how often it was done and could have been.
+counted() {
+	sed -n "s/^heddle: stress: $2: //p" "$1" | tr ' ' '\n' | paste -d ' ' - - | tr / ' '
+}
+
+: >delays
+: >done
+for seed in 1 2 3 4 5 6 7 8; do
+	stressed $seed move+delay+slow
+	counted order.err delays >>delays
+	counted order.err done >>done
+	for prog in threads calls; do
+		run run env HEDDLE_MAXPROCS=4 HEDDLE=stress=$seed+count ./$prog
+		works "stress: $prog with seed $seed" any
+		counted run.err delays >>delays
+		counted run.err done >>done
+	done
+done
+# Half of the seeds delay at a point, each with its own frequency: of the many that these programs come by
+# hardly any can be left out by all eight.
+waited=$(awk '$2 > 0 {print $1}' delays | sort -u | wc -l)
+passed=$(awk '{print $1}' delays | sort -u | wc -l)
+[ "$passed" -ge 20 ] && [ "$waited" -ge $((passed * 2 / 3)) ] && ok "stress: delays at points" ||
+    notok "stress: delays at points" "at $waited of $passed"
+# What the mode is for is done each time under some seed, and each second time or so under others.
+for what in passesp handsoff newstack norunnext shortqueue; do
+	awk -v what=$what '$1 == what {if($2 == $3) all = 1; n += $2} END {exit !all || n < 8}' done && ok "stress: $what always" ||
+	    notok "stress: $what always" "$(grep "^$what" done | tr '\n' ';')"
+done
+for what in yields spills wokenforno wantsmutex; do
+	awk -v what=$what '$1 == what {n += $2} END {exit n == 0}' done && ok "stress: $what" || notok "stress: $what"
+done
+
 run run env HEDDLE=log=$T/log,nonsense ./threads
 works "log=FILE"
 grep -q nonsense log && ok "the log has the message" || notok "the log has the message" "$(cat log run.err)"

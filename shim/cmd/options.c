@@ -75,7 +75,7 @@ issignal(const char *s)
 static int
 isstress(const char *v)
 {
-	static const char *const words[] = { "preempt", "move", "delay", "slow" };
+	static const char *const words[] = { "preempt", "move", "delay", "slow", "count" };
 
 	for(;;) {
 		size_t n = strcspn(v, "+"), i;
