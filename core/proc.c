@@ -333,6 +333,7 @@ struct g *
 getgforeign(void)
 {
 	struct g *gp = tls_foreign;
+	bool helper = tls_helper || tls_m != NULL;
 
 	if(gp == NULL && (gp = galloc()) != NULL){
 		gp->flags = GF_FOREIGN;
@@ -341,10 +342,10 @@ getgforeign(void)
 		gp->status = Grunning;
 		gp->goid = fetch_add(&sched.goidgen, 1) + 1;
 		gp->tid = (uint32_t)rawsyscall(SYS_gettid);
-		add_fetch(tls_helper ? &sched.nhelpers : &sched.nforeign, 1);
+		add_fetch(helper ? &sched.nhelpers : &sched.nforeign, 1);
 		semaothersin();
 		tls_foreign = gp;
-		if(!tls_helper && unlikely(load_relaxed(&sched.alone) == ALONE_NOW)) /* after a full barrier: alone.c */
+		if(!helper && unlikely(load_relaxed(&sched.alone) == ALONE_NOW)) /* after a full barrier: alone.c */
 			rtcompany();
 	}
 	return gp;

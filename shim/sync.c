@@ -8,9 +8,7 @@ syncgslow(void)
 	if(!rtready)
 		return NULL;
 	wordsothers();
-	if(tls_m != NULL)
-		return NULL;
-	return getgforeign();
+	return getgforeign(); /* on an M, too: libc's own functions would not wake Gs that wait for the program's malloc */
 }
 
 static int64_t
