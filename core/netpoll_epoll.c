@@ -32,6 +32,7 @@
  * table, which fork copies, grows. The program's close(), close_range(), dup2() leave them alone: shim/fd.c.
  */
 #include "netpoll.h"
+#include "stopped.h"
 
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -310,6 +311,7 @@ struct glist
 netpoll(int64_t delay)
 {
 	struct epoll_event ev[NEVENTS];
+	struct stopwatch w;
 	struct wakes l = {0};
 	int ep = load_acquire(&epfd);
 	long n;
@@ -318,7 +320,11 @@ netpoll(int64_t delay)
 		sleepunpolled(delay);
 		return l.l;
 	}
+	if(delay != 0)
+		w = stopwatch();
 	n = epollwait(ep, ev, delay);
+	if(unlikely(n == -EINTR) && delay != 0)
+		stopwakes(&w, n, &l);
 	stressat(ST_pollevents);
 	if(stresschance(SC_falseevent))
 		falseedge(&l);

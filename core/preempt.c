@@ -285,6 +285,8 @@ preempttramp(int sig, siginfo_t *info, void *ucv)
 	struct g *gp = getg();
 	struct m *mp = gp ? gp->m : tls_m;
 
+	if(mp != NULL)
+		mp->nhandled++;
 	if(info->si_code != SI_QUEUE || info->si_value.sival_int != KICKMAGIC){
 		if(sigremote(info)){
 			if(gp != NULL && gp->locks == 0 && mp->sigreraise == 0)
@@ -320,6 +322,7 @@ setxidtramp(int sig, siginfo_t *info, void *ucv)
 	struct m *mp = getm();
 
 	if(mp != NULL){
+		mp->nhandled++;
 		mp->insetxid = true;
 		setfsbase(kerneltcb(mp));
 	}

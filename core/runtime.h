@@ -223,6 +223,7 @@ struct m {
 	uint8_t stressedat;  /* enum stresspoint of its last delay */
 	uint64_t sigmask;    /* what the kernel has for this thread; the M writes, see sigmask.c */
 	uint32_t signalpending; /* atomic: KICK_*; preempt.c */
+	uint32_t nhandled;   /* our signal handlers that have run on its thread; only these */
 	int32_t sigreraise;  /* signal that its G is sending to it in sigdeliver, 0 none; only that G */
 	uintptr_t gsignal;   /* signal stack's lowest address */
 	size_t gsignalsize;

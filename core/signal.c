@@ -362,8 +362,10 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 {
 	struct ucontextk *uc = ucv;
 	struct g *gp = getg(), *to;
-	struct m *mp;
+	struct m *mp = getm();
 
+	if(mp != NULL)
+		mp->nhandled++;
 	if(sig == options.dumpsig){
 		fetch_or(&sched.sigwake, SIGWAKE_DUMP);
 		sysmonwake();

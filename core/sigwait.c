@@ -12,26 +12,32 @@
  * the end of the wait takes it off there; one that jumps out has left it behind already.
  */
 #include "sig.h"
+#include "stopped.h"
 
 uint32_t nsigwaiters;
 
-/* In user mode, on a thread that may keep for long. A signal's number, -EAGAIN, or -EINTR after a kick or a handler. */
+/* In user mode, on a thread that may keep for long. A signal's number, -EAGAIN, -EINTR after a stop, or -ERESTART after a kick or a handler. */
 static int
 waitkernel(struct g *gp, uint64_t set, siginfo_t *info, const struct timespec *timeout)
 {
 	uint64_t kick = SIGBIT(SIGCANCELNO), both = set | kick;
 	struct m *mp = gp->m;
-	int r = -EINTR;
+	struct stopwatch w;
+	int r = -ERESTART;
 
 	rawsyscall(SYS_rt_sigprocmask, SIG_BLOCK, &kick, NULL, 8);
 	/* the queue again, too: whoever delivered signals on the way here has taken the flag down and left those of set */
-	if(!(load_acquire(&gp->attn) & ~(uint32_t)ATTN_IDLE) && !sigwaits(gp, set))
+	if(!(load_acquire(&gp->attn) & ~(uint32_t)ATTN_IDLE) && !sigwaits(gp, set)){
+		w = stopwatch();
 		r = (int)rawsyscall(SYS_rt_sigtimedwait, &both, info, timeout, 8);
+		if(r == -EINTR && !stopended(&w, r))
+			r = -ERESTART;
+	}
 	if(r == SIGCANCELNO){
 		/* a handler may have moved the G: of two threads one has got it, and to be kicked in vain does no harm */
 		store_release(&mp->signalpending, KICK_NONE);
 		store_release(&gp->m->signalpending, KICK_NONE);
-		r = -EINTR;
+		r = -ERESTART;
 	}
 	rawsyscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &kick, NULL, 8);
 	return r;
@@ -76,7 +82,7 @@ wait(struct g *gp, uint64_t set, siginfo_t *info, int64_t until)
 		r = waitonce(gp, set, info, until);
 		if(r > 0)
 			sigunmark(info);
-		if(r != -EINTR)
+		if(r != -ERESTART)
 			return r;
 	}
 }

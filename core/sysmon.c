@@ -28,6 +28,7 @@
  */
 #include <sys/prctl.h>
 
+#include "stopped.h"
 #include "sysmon.h"
 
 static const int64_t MINDELAY = 20 * USEC, WAITDELAY = MSEC, BRISKDELAY = 5 * MSEC, MAXDELAY = 10 * MSEC;
@@ -240,8 +241,10 @@ deepsleep(void)
 void
 sysmonwake(void)
 {
-	if(load_relaxed(&sched.sysmonwait) != SYSMON_AWAKE && xchg(&sched.sysmonwait, SYSMON_AWAKE) != SYSMON_AWAKE)
+	if(load_relaxed(&sched.sysmonwait) != SYSMON_AWAKE && xchg(&sched.sysmonwait, SYSMON_AWAKE) != SYSMON_AWAKE){
 		notewakeup(&sched.sysmonnote);
+		stopring();
+	}
 }
 
 /*
@@ -269,6 +272,8 @@ static bool
 rest(int64_t delay, bool took)
 {
 	uint32_t how = futile >= FUTILE && delay <= nap ? SYSMON_NAPS : SYSMON_RESTS;
+	int64_t until;
+	bool watch;
 
 	if(took && letrun())
 		return false;
@@ -277,10 +282,12 @@ rest(int64_t delay, bool took)
 		return false;
 	}
 	noteclear(&sched.sysmonnote);
+	watch = stopwatches();
 	xchg(&sched.sysmonwait, how); /* before the look at sigwake: pairs with the fetch_or in sigtramp */
 	if(load_acquire(&sched.sigwake) || lookanswered())
 		sysmonwake();
-	if(notesleep(&sched.sysmonnote, nanotime() + delay, false))
+	until = nanotime() + delay;
+	if(watch ? stopsleep(&sched.sysmonnote, until) : notesleep(&sched.sysmonnote, until, false))
 		return true;
 	if(!cas(&sched.sysmonwait, how, SYSMON_AWAKE))
 		notesleep(&sched.sysmonnote, NOTIME, false); /* a waker is on its way: let it use the note */

@@ -70,10 +70,11 @@ static long
 eppark(struct epcall *c, struct polldesc **pdp, int64_t deadline)
 {
 	struct polldesc *pd = *pdp, *k;
-	uint32_t seq;
+	uint32_t seq, stops = load_acquire(&nstops);
 	long r;
 	int e;
 
+	stopmatters();
 	for(;;){
 		seq = pollseq(pd, POLLMODE_R);
 		if((r = rawsyscall(SYS_epoll_wait, c->ep, c->ev, c->n, 0)) != 0)
@@ -82,7 +83,7 @@ eppark(struct epcall *c, struct polldesc **pdp, int64_t deadline)
 		if(e == WAKE_TIMEOUT)
 			return rawsyscall(SYS_epoll_wait, c->ep, c->ev, c->n, 0);
 		if(e == WAKE_SIGNAL){
-			if(interrupted(c->gp, false))
+			if(interrupted(c->gp, false) || stopsince(stops))
 				return -EINTR;
 			if(unlikely(sighere(c->gp)))
 				return ephere(c, pd, deadline);

@@ -8,6 +8,7 @@
 #include "cancel.h"
 #include "libc.h"
 #include "netpoll.h"
+#include "stopped.h"
 
 /* What a call that would block has to know. */
 struct fdfacts {
@@ -126,6 +127,8 @@ struct iowait {
 	uint8_t why;  /* enum waitreason */
 	bool asked;
 	bool timed;
+	bool part;       /* part of the call's work is done: a handler, or a stop, ends it; by the caller */
+	uint32_t stops;  /* nstops at its start */
 	uint32_t gen; /* pd's when that was asked */
 	int64_t deadline;
 };
@@ -140,7 +143,7 @@ enum { IO_RETRY = 0, IO_BLOCK = 1 };
  */
 int iowait(struct iowait *);
 
-/* iowaitfor is iowait by a caller that leaves all of w but asked and seq to be set when it comes to a wait; *pd may change. */
+/* iowaitfor is iowait by a caller that leaves all of w but asked, part and seq to be set when it comes to a wait; *pd may change. */
 static inline int
 iowaitfor(struct iowait *w, struct g *gp, struct polldesc **pd, enum pollmode mode, enum waitreason why)
 {
@@ -210,18 +213,22 @@ ioredone(struct g *gp)
 
 /*
  * iokernel(gp, call): iosyscallblock for a call that any handler ends, be it SA_RESTART's: poll and its kin. It is
- * made again when what ended it was the runtime's own signal. A result or a negative errno; call is a libc function's,
- * evaluated each time.
+ * made again when what ended it was the runtime's own signal, but not if it was a stop. A result or a negative errno; call is a
+ * libc function's, evaluated each time.
  */
 #define iokernel(gp, call)                                                              \
 	({                                                                              \
 		uint16_t io_n = (gp)->nsig;                                             \
+		struct stopwatch io_w;                                                  \
+		bool io_s;                                                              \
 		long io_k;                                                              \
 		do{                                                                     \
 			entersyscallblock(gp);                                          \
-			io_k = (gp)->nsig == io_n ? rawresult(call) : -EINTR;           \
+			io_w = stopwatch();                                             \
+			io_k = -EINTR;                                                  \
+			io_s = (gp)->nsig == io_n && stopended(&io_w, io_k = rawresult(call)); \
 			exitsyscallblock(gp);                                           \
-		}while(io_k == -EINTR && !interrupted(gp, false) && (gp)->nsig == io_n); \
+		}while(io_k == -EINTR && !interrupted(gp, false) && (gp)->nsig == io_n && !io_s); \
 		io_k;                                                                   \
 	})
 

@@ -382,6 +382,8 @@ firstwait(struct iowait *w)
 	w->asked = true;
 	w->gen = load_relaxed(&w->pd->gen);
 	w->timed = timeo != NOTIME;
+	w->stops = load_acquire(&nstops);
+	stopmatters();
 	w->deadline = w->timed ? nanotime() + timeo : NOTIME;
 	return IO_RETRY;
 }
@@ -423,7 +425,7 @@ iowait(struct iowait *w)
 		w->gen = load_relaxed(&k->gen);
 		return IO_RETRY;
 	case WAKE_SIGNAL:
-		if(interrupted(w->gp, !w->timed))
+		if(interrupted(w->gp, !w->timed && !w->part) || ((w->timed || w->part) && stopsince(w->stops)))
 			return -EINTR;
 		return retry(w);
 	default:

@@ -162,6 +162,7 @@ nowaitcall(struct xfer *x, bool redo)
 		if(r < 0)
 			return done > 0 ? done : r;
 		done += r;
+		w.part = true;
 		if(!x->write || r == 0 || (left = iovadvance(&x->v, (size_t)r)) <= 0)
 			return done;
 	}

@@ -37,6 +37,7 @@ recvmany(struct g *gp, struct polldesc **pdp, struct mmsghdr *v, unsigned n, int
 			return done > 0 ? done : r;
 		}
 		done += (unsigned)r;
+		w.part = true;
 		if(r == 0 || done >= n || (flags & MSG_WAITFORONE) || (until != NOTIME && nanotime() >= until))
 			return done;
 	}

@@ -27,6 +27,7 @@ struct maskedcall {
 	struct g *gp;
 	int64_t deadline;
 	uint16_t nsig; /* at the start */
+	bool stopped;
 	long (*make)(struct maskedcall *, const struct timespec *left, const uint64_t *mask);
 	/* what it needs */
 	int fd, n;
@@ -51,6 +52,7 @@ static long
 once(struct maskedcall *c)
 {
 	struct g *gp = c->gp;
+	struct stopwatch w;
 	struct timespec ts;
 	uint64_t mask;
 	long r = -EINTR;
@@ -61,7 +63,9 @@ once(struct maskedcall *c)
 		if(load_acquire(&gp->attn) & ~(uint32_t)ATTN_IDLE)
 			preemptm(gp->m);
 		mask = gp->sigmask;
+		w = stopwatch();
 		r = c->make(c, left(c, &ts), &mask);
+		c->stopped = stopended(&w, r);
 	}
 	/* what comes from now on is for after the call, when the mask is the old one: so in runtime mode, though without a P */
 	gp->locks++;
@@ -84,7 +88,7 @@ waitmasked(struct maskedcall *c, uint64_t mask)
 	old = sigmaskfortime(c->gp, mask);
 	do
 		r = once(c);
-	while(r == -EINTR && !interrupted(c->gp, false) && c->gp->nsig == c->nsig);
+	while(r == -EINTR && !interrupted(c->gp, false) && c->gp->nsig == c->nsig && !c->stopped);
 	sigmaskback(c->gp, old);
 	return r;
 }

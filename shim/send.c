@@ -113,6 +113,7 @@ sendrest(struct sendcall *c, struct iowait *w, long done)
 	long r;
 
 	v.map = NULL;
+	w->part = true;
 	pollmark(c->gp, c->pd, POLLMODE_W);
 	while(sendadvance(c, &m, &v, step)){
 		/* natively SIGPIPE comes with the call that returns EPIPE: the next one */
@@ -138,7 +139,7 @@ sendcall(struct sendcall *c)
 		return iononblock(c->gp, sendblock(c));
 	if((r = takeerr(c->pd)) != 0)
 		return r;
-	w.asked = false;
+	w.asked = w.part = false;
 	r = sendonce(c, &w, 0);
 	iopipe(c->gp, r);
 	if(r >= 0 && c->m != NULL)

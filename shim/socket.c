@@ -45,6 +45,7 @@ struct recvcall {
 	socklen_t *alen;
 	size_t n;
 	int flags;
+	bool part; /* of the program's call is done */
 };
 
 static long
@@ -116,6 +117,7 @@ recvonce(struct recvcall *c)
 	int e;
 
 	w.asked = false;
+	w.part = c->part;
 	for(;;){
 		w.seq = pollseq(pd, POLLMODE_R);
 		if(fddrained(pd, w.seq) && !(c->flags & SPECIAL))
@@ -159,6 +161,7 @@ recvall(struct recvcall *c)
 		if(r <= 0)
 			return done > 0 ? done : r;
 		done += r;
+		c->part = true;
 		if((size_t)r >= c->n)
 			return done;
 		c->buf = (char *)c->buf + r;
