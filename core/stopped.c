@@ -12,7 +12,7 @@
  *
  * Who waits so that a stop shows: the M that blocks in netpoll, as nearly always one does; Gs in epoll_wait or sigwait in the
  * kernel; where nobody polls, as all Ps are in use, sysmon when it rests, by waiting for its kick in sigtimedwait, not for its note. A
- * thread that runs sees no stop: while the whole process computes one can go unnoticed, sysmon being awake just then.
+ * thread that runs, or waits for a CPU, sees no stop: while all Ps are in use one goes unnoticed if it finds sysmon so.
  *
  * Several may notice one stop. Each has taken nstops before its wait; who changes it from that value tells the Gs, the others
  * leave it at that: a G that waits anew by then is not disturbed.
@@ -123,4 +123,15 @@ stopsleep(struct note *n, int64_t until)
 		store_release(&sysmonm.signalpending, KICK_NONE);
 	rawsyscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &kick, NULL, 8);
 	return load_acquire(&n->key) != 0;
+}
+
+/* A wait for no signal at all is a sleep that shows a stop. */
+void
+stopnap(int64_t ns)
+{
+	struct timespec ts = {0, ns};
+	struct stopwatch w = stopwatch();
+	uint64_t none = 0;
+
+	stopended(&w, rawsyscall(SYS_rt_sigtimedwait, &none, NULL, &ts, 8));
 }

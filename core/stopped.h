@@ -55,9 +55,10 @@ stopmatters(void)
 }
 
 /* sysmon's sleep, where nobody else would notice a stop. stopwatches before it publishes that it sleeps; stopring after notewakeup, by
- * who wakes it. stopsleep is then notesleep. */
+ * who wakes it. stopsleep is then notesleep, stopnap usleep_ns. */
 bool stopwatches(void);
 bool stopsleep(struct note *, int64_t until);
+void stopnap(int64_t ns); /* less than a second */
 void stopring(void);
 
 #endif

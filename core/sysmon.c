@@ -277,12 +277,15 @@ rest(int64_t delay, bool took)
 
 	if(took && letrun())
 		return false;
+	watch = stopwatches();
 	if(delay < MSEC){
-		usleep_ns(delay);
+		if(watch)
+			stopnap(delay);
+		else
+			usleep_ns(delay);
 		return false;
 	}
 	noteclear(&sched.sysmonnote);
-	watch = stopwatches();
 	xchg(&sched.sysmonwait, how); /* before the look at sigwake: pairs with the fetch_or in sigtramp */
 	if(load_acquire(&sched.sigwake) || lookanswered())
 		sysmonwake();
