@@ -32,6 +32,7 @@ enum { /* polldesc.flags; PD_NODRAIN under lock or by the G that uses the descri
 	PD_ERR = 256,   /* err is the next call's */
 	PD_TIMEO = 128, /* rtimeo or wtimeo is set */
 	PD_KEPT = 512,  /* a number of netpoll_keep.c's, which the program does not know */
+	PD_SLOW = 1024, /* an epoll instance that has, or had, descriptors of which shim/ says that to poll them is slow: fdpollslow */
 	PD_WPOLL = 64,  /* a Knowait that has RWF_NOWAIT for reading only: poll before a write */
 };
 

@@ -16,6 +16,8 @@
  * A loop that has a kernel thread of its own always waits in the kernel. That thread runs nothing else; were the loop to
  * park, another would have to wait for its events, and wake it for each.
  *
+ * Where a file of a slow file system's is in the instance (FUSE_POLL), each look is a call that may block.
+ *
  * Waiters on one epoll descriptor pass the baton, as with accept: the kernel gives
  * the nested instance no new edge for events that are left on the list.
  */
@@ -150,7 +152,10 @@ epcall(struct epcall *c, int ms)
 	int64_t deadline = ms >= -1 && (own || counted) && !fds ? NOTIME : deadlinens(c->timeout);
 	long r;
 
-	if(unlikely(fds) && pd != NULL && sighere(c->gp)){
+	if(pd != NULL && unlikely(load_relaxed(&pd->flags) & PD_SLOW)){
+		deadline = deadlinens(c->timeout);
+		r = fds ? kickedepoll(c->gp, c->ep, c->ev, c->n, deadline) : iokernel(c->gp, epkernel(c, deadline));
+	}else if(unlikely(fds) && pd != NULL && sighere(c->gp)){
 		r = ephere(c, pd, deadline);
 	}else if(own || counted || alone() || c->n <= 0 || pd == NULL){
 		if(pd != NULL && unlikely(load_relaxed(&pd->regepoch) != 0))
@@ -194,6 +199,17 @@ loopslice(struct g *gp)
 		gopreemptfair();
 }
 
+/* A look without waiting. */
+static long
+eplook(struct epcall *c)
+{
+	struct polldesc *pd = pollfind(c->ep);
+
+	if(pd != NULL && unlikely(load_relaxed(&pd->flags) & PD_SLOW))
+		return iosyscall(c->gp, rawsyscall(SYS_epoll_wait, c->ep, c->ev, c->n, 0));
+	return rawsyscall(SYS_epoll_wait, c->ep, c->ev, c->n, 0);
+}
+
 static int
 doepoll(struct g *gp, int ep, struct epoll_event *ev, int n, int64_t timeout, int ms)
 {
@@ -202,10 +218,40 @@ doepoll(struct g *gp, int ep, struct epoll_event *ev, int n, int64_t timeout, in
 
 	cancelpoint(gp);
 	rtenter(gp);
-	r = timeout == 0 ? rawsyscall(SYS_epoll_wait, ep, ev, n, 0) : epcall(&c, ms);
+	r = timeout == 0 ? eplook(&c) : epcall(&c, ms);
 	loopslice(gp);
 	rtexit(gp);
 	return (int)ioreturn(r);
+}
+
+/*
+ * To add a descriptor the kernel looks at it, and at each event again. So an instance that has one that is slow to look at is so itself: its
+ * mark comes before the descriptor, and stays when that is taken out.
+ */
+static bool
+slowin(int ep, int fd)
+{
+	struct polldesc *pd, *in;
+
+	if(!fdours(getg()) || (pd = pollget(fd)) == NULL || !fdpollslow(pd))
+		return false;
+	if((in = pollget(ep)) != NULL)
+		fetch_or(&in->flags, PD_SLOW);
+	return true;
+}
+
+EXPORT int
+epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
+{
+	struct g *gp;
+	int r;
+
+	if(op == EPOLL_CTL_DEL || likely(!slowin(ep, fd)) || (gp = getg()) == NULL)
+		return libc.epoll_ctl(ep, op, fd, ev);
+	rtenter(gp);
+	r = iosyscall(gp, libc.epoll_ctl(ep, op, fd, ev));
+	rtexit(gp);
+	return r;
 }
 
 EXPORT int

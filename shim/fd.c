@@ -128,7 +128,7 @@ copied(int fd, int old)
 	fdshared(old);
 	pd = pollfind(old);
 	return fdnew(fd, pd != NULL ? (enum fdkind)load_relaxed(&pd->kind) : Kunknown,
-	    pd != NULL ? load_relaxed(&pd->flags) & (PD_NODRAIN | PD_LOWAT) : 0);
+	    pd != NULL ? load_relaxed(&pd->flags) & (PD_NODRAIN | PD_LOWAT | PD_SLOW) : 0);
 }
 
 EXPORT int

@@ -26,6 +26,19 @@ enum fdkind fdkind(struct polldesc *pd);
 /* fdsetkind corrects it. */
 void fdsetkind(struct polldesc *pd, enum fdkind kind);
 
+/*
+ * fdpollslow: to look at pd's number by poll(2) and the like may take long, as its file system's server has to be asked (FUSE_POLL), or
+ * it is an epoll instance with such in it. So nobody may look who holds a P, nor may it be registered with the runtime's
+ * instance, for which the kernel looks at each event. Of other file systems' files nobody asks, as they are always ready.
+ */
+static inline bool
+fdpollslow(struct polldesc *pd)
+{
+	if(unlikely(load_relaxed(&pd->kind) == Kunknown))
+		fdkind(pd);
+	return unlikely(load_relaxed(&pd->kind) == Kfile || (load_relaxed(&pd->flags) & PD_SLOW)); /* a bad number is unknown still */
+}
+
 /* fdiseventfd: /proc says that fd is an eventfd; false, too, where it says nothing. */
 bool fdiseventfd(int fd);
 

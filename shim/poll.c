@@ -23,7 +23,6 @@ enum {
 	FEW = 2,        /* as nearly all ask: a connection waits at this depth, and its stack's pages are what it costs */
 	SMALL = 16,     /* waits that fit on the stack */
 	MANY = 32,      /* so many descriptors are left to the kernel, if few Gs are there */
-	LONG = 256,     /* an array so long is not looked at in runtime mode */
 };
 
 /* Gs that wait in the kernel though they could park. */
@@ -90,7 +89,19 @@ pollkernel(struct pollcall *c, bool longwait)
 	return rawresult(iosyscall(c->gp, libc.ppoll(c->fds, c->n, timeleft(c->deadline, &ts), NULL)));
 }
 
-/* Returns how many entries of w it has set, or -EFAULT. */
+/* The same where it may take long. */
+static long
+polltryslow(struct g *gp, struct pollfd *fds, nfds_t n)
+{
+	long r;
+
+	do
+		r = iosyscall(gp, rawsyscall(SYS_poll, fds, n, 0));
+	while(r == -EINTR);
+	return r;
+}
+
+/* Returns how many entries of w it has set, -EFAULT, or -EDEADLK: one is slow to poll. */
 static int
 fillwaits(struct pollwait *w, const struct pollfd *fds, int n)
 {
@@ -104,6 +115,8 @@ fillwaits(struct pollwait *w, const struct pollfd *fds, int n)
 			return -EFAULT;
 		if(p.fd < 0 || (pd = pollget(p.fd)) == NULL)
 			continue;
+		if(fdpollslow(pd))
+			return -EDEADLK;
 		w[m].pd = pd;
 		w[m].events = (uint16_t)p.events;
 		w[m].rseq = pollseq(pd, POLLMODE_R);
@@ -128,6 +141,15 @@ knownempty(const struct pollcall *c, const struct pollwait *w, int m)
 	return m > 0;
 }
 
+/* Some of the descriptors are slow to poll. Most often a file, which is ready. */
+static noinline long
+pollslow(struct pollcall *c)
+{
+	long r = polltryslow(c->gp, c->fds, c->n);
+
+	return r != 0 ? r : pollkernel(c, true);
+}
+
 /*
  * What woke the G is asked for again: an event says what was when it was fetched, and that may have been before the first
  * look, with the data gone since.
@@ -141,7 +163,7 @@ pollwaiting(struct pollcall *c, struct pollwait *w)
 
 	for(;;){
 		if((m = fillwaits(w, c->fds, (int)c->n)) < 0)
-			return m;
+			return m == -EDEADLK ? pollslow(c) : m;
 		if(!knownempty(c, w, m)){
 			r = polltry(c->fds, c->n);
 			if(r != 0)
@@ -197,8 +219,7 @@ pollcall(struct pollcall *c)
 	if(likely(c->n <= FEW))
 		return pollwaiting(c, w);
 	if(c->n >= MANY && kernelwaitbegin()){
-		if((r = polltry(c->fds, c->n)) == 0)
-			r = pollkernel(c, true);
+		r = pollslow(c); /* they may be */
 		kernelwaitend();
 		return r;
 	}
@@ -216,7 +237,7 @@ dopoll(struct g *gp, struct pollfd *fds, nfds_t n, int64_t timeout)
 	cancelpoint(gp);
 	rtenter(gp);
 	if(timeout == 0)
-		r = n < LONG ? polltry(fds, n) : rawresult(iosyscall(gp, libc.poll(fds, n, 0)));
+		r = polltryslow(gp, fds, n);
 	else{
 		c.deadline = deadlinens(timeout);
 		r = pollcall(&c);

@@ -89,7 +89,19 @@ seleventsof(struct selcall *c, int fd)
 	return ev;
 }
 
-/* The descriptors in the sets; -1 if they are more than max. */
+/* Is one of the descriptors in the sets slow to poll? */
+static bool
+selslow(struct selcall *c)
+{
+	struct polldesc *pd;
+
+	for(int fd = 0; fd < c->n; fd++)
+		if(seleventsof(c, fd) != 0 && (pd = pollget(fd)) != NULL && fdpollslow(pd))
+			return true;
+	return false;
+}
+
+/* The descriptors in the sets; -1 if they are more than max, or one is slow to poll. */
 static int
 selwaits(struct selcall *c, struct pollwait *w, int max)
 {
@@ -101,7 +113,7 @@ selwaits(struct selcall *c, struct pollwait *w, int max)
 
 		if(ev == 0 || (pd = pollget(fd)) == NULL)
 			continue;
-		if(m == max)
+		if(m == max || fdpollslow(pd))
 			return -1;
 		w[m].pd = pd;
 		w[m].events = ev;
@@ -188,7 +200,7 @@ selcall(struct selcall *c)
 	if((r = selfetch(c)) != 0)
 		return r;
 	if(c->n >= MANYBITS && kernelwaitbegin()){
-		if((r = selnow(c)) == 0)
+		if(selslow(c) || (r = selnow(c)) == 0)
 			r = selkernel(c, true);
 		else
 			r = selstore(c, r);

@@ -7,13 +7,15 @@
 #include <dirent.h>
 #include <linux/fuse.h>
 #include <sched.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/select.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 
-enum { FILES = 8, CLIENTS = 16, SERVERS = 3, SIZE = 4096, ROUNDS = 3 };
+enum { FILES = 8, CLIENTS = 16, SERVERS = 3, SIZE = 4096, ROUNDS = 3, WAYS = 7 };
 
 static char dir[] = "/tmp/io_fuse.XXXXXX";
 static unsigned char content[FILES][SIZE];
@@ -35,7 +37,12 @@ reply(const struct fuse_in_header *h, int error, const void *data, size_t n)
 	struct fuse_out_header o = { .len = sizeof o + n, .error = -error, .unique = h->unique };
 	struct iovec v[2] = { { &o, sizeof o }, { (void *)data, n } };
 
-	EQ(writev(dev, v, n > 0 ? 2 : 1), o.len);
+	ssize_t r = writev(dev, v, n > 0 ? 2 : 1);
+
+	if(r == -1 && errno == ENOENT)
+		EQ(h->opcode, FUSE_RELEASE); /* for whose answer nobody waits: the file system is gone */
+	else
+		EQ(r, o.len);
 }
 
 #define REPLY(h, data) reply(h, 0, &(data), sizeof(data))
@@ -67,6 +74,42 @@ readdirs(const struct fuse_in_header *h, const struct fuse_read_in *in)
 	reply(h, 0, b, n);
 }
 
+/* A file is ready from each write to the next read; whoever has asked when it was not is told. */
+static pthread_mutex_t readylock = PTHREAD_MUTEX_INITIALIZER;
+static bool ready[FILES], asked[FILES];
+static uint64_t handle[FILES];
+
+static void
+polled(const struct fuse_in_header *h, const struct fuse_poll_in *in)
+{
+	int i = h->nodeid - 2;
+	struct fuse_poll_out o = { 0 };
+
+	pthread_mutex_lock(&readylock);
+	if(in->flags & FUSE_POLL_SCHEDULE_NOTIFY) {
+		handle[i] = in->kh;
+		asked[i] = true;
+	}
+	o.revents = POLLOUT | (ready[i] ? POLLIN : 0);
+	pthread_mutex_unlock(&readylock);
+	REPLY(h, o);
+}
+
+static void
+turns(int i, bool to)
+{
+	struct fuse_notify_poll_wakeup_out w;
+	struct fuse_out_header o = { .len = sizeof o + sizeof w, .error = FUSE_NOTIFY_POLL };
+	struct iovec v[2] = { { &o, sizeof o }, { &w, sizeof w } };
+
+	pthread_mutex_lock(&readylock);
+	ready[i] = to;
+	w.kh = handle[i];
+	if(to && asked[i])
+		EQ(writev(dev, v, 2), o.len);
+	pthread_mutex_unlock(&readylock);
+}
+
 static void
 serve(const struct fuse_in_header *h)
 {
@@ -91,7 +134,11 @@ serve(const struct fuse_in_header *h)
 	case FUSE_OPENDIR:
 		REPLY(h, ((struct fuse_open_out){ .fh = 0 }));
 		break;
+	case FUSE_POLL:
+		polled(h, in);
+		break;
 	case FUSE_READ:
+		turns(h->nodeid - 2, false);
 		reply(h, 0, file + rd->offset, rd->offset + rd->size > SIZE ? SIZE - rd->offset : rd->size);
 		break;
 	case FUSE_READDIR:
@@ -101,6 +148,7 @@ serve(const struct fuse_in_header *h)
 		CHECK(wr->offset + wr->size <= SIZE);
 		memcpy(file + wr->offset, wr + 1, wr->size);
 		REPLY(h, ((struct fuse_write_out){ .size = wr->size }));
+		turns(h->nodeid - 2, true);
 		break;
 	case FUSE_STATFS:
 		REPLY(h, ((struct fuse_statfs_out){ .st = { .bsize = 512, .namelen = 77, .frsize = 512 } }));
@@ -155,7 +203,7 @@ serves(void)
 	EQ(counts[FUSE_IOCTL], CLIENTS * ROUNDS);
 	EQ(counts[FUSE_STATFS], 3 * CLIENTS * ROUNDS);
 	CHECK(counts[FUSE_SETLK] + counts[FUSE_SETLKW] >= CLIENTS * ROUNDS);
-	EQ(counts[FUSE_OPEN], CLIENTS * ROUNDS);
+	EQ(counts[FUSE_OPEN], CLIENTS * ROUNDS + WAYS);
 	CHECK(counts[FUSE_FLUSH] >= CLIENTS * ROUNDS);
 	_exit(0);
 }
@@ -239,6 +287,67 @@ client(void *arg)
 	return NULL;
 }
 
+/* ---- polling: the server is asked at each look, also those of the kernel's for epoll ---- */
+
+/* Looks at the file, with a time-out of ms milliseconds, in one of the ways there are: is it ready to be read? */
+static bool
+look(int way, int fd, int ep, int outer, int ms)
+{
+	struct pollfd p[2] = { { fd, POLLIN, 0 }, { ep, POLLIN, 0 } };
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+	struct epoll_event ev;
+	fd_set set;
+	int n;
+
+	switch(way) {
+	case 0:
+		return poll(p, 1, ms) == 1 && p[0].revents == POLLIN;
+	case 1:
+		FD_ZERO(&set);
+		FD_SET(fd, &set);
+		return select(fd + 1, &set, NULL, NULL, ms < 0 ? NULL : &tv) == 1;
+	case 2:
+		return epoll_wait(ep, &ev, 1, ms) == 1;
+	case 3:
+		return poll(p + 1, 1, ms) == 1;
+	case 4:
+		return epoll_wait(outer, &ev, 1, ms) == 1;
+	case 5:
+		return (n = poll(p, 2, ms)) > 0 && (p[0].revents | p[1].revents) == POLLIN;
+	default:
+		ep = OK(dup(ep));
+		n = epoll_wait(ep, &ev, 1, ms);
+		OK(close(ep));
+		return n == 1;
+	}
+}
+
+static void *
+poller(void *arg)
+{
+	int way = (intptr_t)arg, fd, ep = OK(epoll_create1(0)), outer = OK(epoll_create1(0));
+	struct epoll_event ev = { EPOLLIN, { 0 } };
+	char b[64];
+
+	name(b, way);
+	fd = OK(open(b, O_RDWR));
+	OK(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev));
+	OK(epoll_ctl(outer, EPOLL_CTL_ADD, ep, &ev));
+	for(int round = 0; round < ROUNDS; round++) {
+		EQ(pread(fd, b, 1, 0), 1);
+		CHECK(!look(way, fd, ep, outer, 0));
+		CHECK(!look(way, fd, ep, outer, 5));
+		pthread_t t = spawn(kickfd, FDARG(fd));
+		CHECK(look(way, fd, ep, outer, -1));
+		join(t);
+		CHECK(look(way, fd, ep, outer, 0));
+		OK(epoll_ctl(ep, EPOLL_CTL_MOD, fd, &ev));
+	}
+	OK(epoll_ctl(ep, EPOLL_CTL_DEL, fd, &ev));
+	OK(close(outer)), OK(close(ep)), OK(close(fd));
+	return NULL;
+}
+
 /* What is not there, or not for us, is skipped. */
 static void
 need(long r, const char *what)
@@ -278,6 +387,8 @@ main(void)
 	}
 	joinall(spawnall(CLIENTS, client), CLIENTS);
 	pass("served");
+	joinall(spawnall(WAYS, poller), WAYS);
+	pass("polled");
 	OK(umount(dir));
 	EQ(reap(pid), 0);
 	for(int k = 0; k < SERVERS; k++) {
