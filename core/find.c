@@ -159,7 +159,9 @@ blockinpoll(struct m *mp, int64_t polluntil, bool wasspinning, struct g **gp)
 		delay = 0;
 	else
 		midles(mp);
+	doze(mp, true);
 	l = pollexactly(mp, delay);
+	doze(mp, false);
 	stressat(ST_polled);
 	store_release(&sched.polluntil, 0);
 	store_release(&sched.lastpoll, nanotime());

@@ -241,6 +241,7 @@ mstart(struct m *mp)
 static noreturn void
 mdismissed(struct m *mp)
 {
+	doze(mp, false);
 	munitsignals(mp);
 	mleave(mp);
 }
@@ -310,6 +311,7 @@ stopm(struct m *mp)
 	unlock(&sched.lock);
 	stressat(ST_stopm);
 	midles(mp);
+	doze(mp, true);
 	while(!notesleep(&mp->park, until, true)){
 		if(load_acquire(&sched.sigwake)){
 			pp = NULL;
@@ -318,6 +320,7 @@ stopm(struct m *mp)
 				pp = pidleget();
 			unlock(&sched.lock);
 			if(pp != NULL){
+				doze(mp, false);
 				acquirep(mp, pp);
 				return;
 			}
@@ -329,6 +332,7 @@ stopm(struct m *mp)
 	}
 	if(unlikely(mp->nextp == NULL))
 		mdismissed(mp);
+	doze(mp, false);
 	acquirep(mp, mp->nextp);
 	mp->nextp = NULL;
 }

@@ -481,5 +481,6 @@ pollmany(struct g *gp, struct pollwait *w, int n, enum waitreason why, const voi
 			unqueue(&w[i]);
 	if(closing)
 		gosched();
+	sigcatchup(gp);
 	return r;
 }

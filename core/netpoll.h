@@ -155,6 +155,7 @@ pollblock(struct g *gp, struct polldesc *pd, enum pollmode mode, uint32_t seq, e
 
 	if(unlikely(r == WAKE_TIMEOUT || r == WAKE_SIGNAL))
 		pollunpark(gp, pd, mode);
+	sigcatchup(gp);
 	return r;
 }
 

@@ -213,6 +213,7 @@ struct m {
 	bool spinning;
 	bool coming;       /* one of sched.mcoming; sched.lock */
 	bool able;         /* runs any G and is counted so: blockq.c */
+	bool dozes;        /* sleeps, on g0, and looks at its mask before it runs a G again; only the M */
 	bool insetxid;     /* in libc's setuid or its handler of signal 33, with another descriptor in force; only the M */
 	struct note park;
 	struct m *schedlink; /* idle list; sched.lock */

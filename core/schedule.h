@@ -89,6 +89,15 @@ midles(struct m *mp)
 		cpuswitch(mp, NULL);
 }
 
+/* doze: from here on, or no more, a kick's handler may block what the program handles on the M's thread: sigkickg0. */
+static inline void
+doze(struct m *mp, bool on)
+{
+	compiler_barrier();
+	store_relaxed(&mp->dozes, on);
+	compiler_barrier();
+}
+
 /* Of the idle list, all sched.lock: on it at the end; off it, false if it is not there. */
 void mput(struct m *);
 bool munlink(struct m *);

@@ -87,11 +87,20 @@ sigpendingfor(struct g *gp)
 
 extern int32_t sigpid; /* the process's id */
 
-/* ---- signal.c ---- */
-extern uint32_t sigstaken[NSIGS + 1]; /* atomic: how many of each our handler has taken from the kernel */
-extern uint32_t fdowners; /* atomic: the program has given a descriptor's signals to a thread */
+/* ---- sigact.c ---- */
 bool sighandled(int sig);  /* the program has a handler for it */
 bool sigignored(int sig);
+bool alwaysours(int sig);  /* must the kernel's handler be ours whatever the program's is? */
+struct ksigaction takeaction(int sig); /* the action to take now; a one-shot handler is thereby spent. In a handler */
+bool replacedaction(int sig, struct ksigaction *); /* in a handler */
+void kerneldefault(int sig); /* the kernel takes the default action from now on */
+void actionsinit(void);
+void actionsfork(void);
+
+/* ---- signal.c ---- */
+void sigtramp(int sig, siginfo_t *, void *); /* the kernel's only handler */
+extern uint32_t sigstaken[NSIGS + 1]; /* atomic: how many of each our handler has taken from the kernel */
+extern uint32_t fdowners; /* atomic: the program has given a descriptor's signals to a thread */
 void sigfork(struct g *);   /* in the child of a fork, NULL: by a foreign thread. Actions and alternate stack as natively */
 void sigforeign(struct g *);
 void sigrun(int sig, const siginfo_t *, struct ucontextk *, struct g *); /* in a handler: the program's next */
@@ -154,6 +163,12 @@ bool sigremote(const siginfo_t *); /* of a signal 32: does another process want 
 void sigremotefork(void);
 uint64_t sigstatus(const char *path, const char *key);
 
+/* ---- sigsettle.c ---- */
+/* sigsettle sees to it that what has come of `which` for the current G has been handled, if it has a handler, when this returns.
+ * In user mode; else it does nothing. */
+void sigsettle(struct g *, uint64_t which);
+void sigsettlert(struct g *, uint64_t which); /* the same in runtime mode: at rtexit() */
+
 /* ---- sigwait.c ---- */
 extern uint32_t nsigwaiters; /* Gs in sigwait and the like; atomic */
 void sigwaitover(struct sigdata *); /* its G, the caller, waits no more */
@@ -166,6 +181,7 @@ void sigkickg0(struct m *, struct ucontextk *);
 void sigtaken(struct m *, int sig, struct ucontextk *); /* in the handler, on a thread without a G */
 void sigmaskfork(void);
 extern struct m sysmonm;
+struct m *sigsysmon(void); /* sysmon's M if it takes signals, else NULL */
 
 /* ---- preempt.c ---- */
 void preemptfork(void);

@@ -161,12 +161,17 @@ confine(struct m *self, uint64_t bits)
 		confinem(&sysmonm, bits);
 }
 
-/* The kick's handler, on a thread that runs no G. */
+/*
+ * The kick's handler, on a thread that runs no G. One that sleeps leaves all that the program handles to sysmon and to those that run Gs from
+ * then on: it is not to be asked for a signal on its way (sigsettle.c) again.
+ */
 void
 sigkickg0(struct m *mp, struct ucontextk *uc)
 {
 	uint64_t all = load_acquire(&sigall) & ~SIGNEVER;
 
+	if(mp->dozes && load_acquire(&sysmonup) && ownerof(mp) == NULL)
+		all |= load_relaxed(&sighandledset);
 	uc->sigmask |= all;
 	store_release(&mp->sigmask, mp->sigmask | all);
 }
@@ -408,6 +413,12 @@ sigmaskopen(struct m *mp)
 		fence_seqcst(); /* pairs with recount */
 	}while((load_acquire(&sigall) & ~SIGNEVER) != want);
 	sigsetkernelmask(want); /* whoever has made sigall grow since has sent a kick, which comes now */
+}
+
+struct m *
+sigsysmon(void)
+{
+	return load_acquire(&sysmonup) ? &sysmonm : NULL;
 }
 
 void

@@ -43,137 +43,9 @@
 
 #include "sig.h"
 
-/* What every kernel knows. Of the rest a program may ask which its kernel knows, by setting them and looking. */
-#define KNOWNFLAGS                                                                                                              \
-	((unsigned long)(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | KERNELRESTORER) | \
-	    (unsigned)SA_RESETHAND)
-
 int32_t sigpid;
 uint32_t sigstaken[NSIGS + 1];
-static struct ksigaction sigtab[NSIGS + 1]; /* the program's actions; siglock, handler atomic */
-static int nhandlers;                       /* of these, with a handler; siglock */
 static bool sigup;
-
-/* ---- actions ---- */
-
-bool
-sighandled(int sig)
-{
-	return ishandler(load_relaxed(&sigtab[sig].handler));
-}
-
-/* Signals whose default action is to do nothing. */
-static bool
-defaultignored(int sig)
-{
-	return sig == SIGCHLD || sig == SIGURG || sig == SIGWINCH || sig == SIGCONT;
-}
-
-bool
-sigignored(int sig)
-{
-	void (*h)(int) = load_relaxed(&sigtab[sig].handler);
-
-	return h == SIG_IGN || (h == SIG_DFL && defaultignored(sig));
-}
-
-bool
-sighandlers(void)
-{
-	return load_relaxed(&nhandlers) != 0;
-}
-
-static void sigtramp(int sig, siginfo_t *, void *);
-
-/* Must the kernel's handler be ours whatever the program's is? */
-static bool
-alwaysours(int sig)
-{
-	return sig == SIGSEGV || sig == SIGBUS || sig == options.dumpsig;
-}
-
-static long
-setkernelaction(int sig, const struct ksigaction *act, bool native)
-{
-	struct ksigaction ka = *act;
-
-	if(!native && (ishandler(act->handler) || alwaysours(sig))){
-		ka.handler = (void (*)(int))(void (*)(void))sigtramp;
-		ka.flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | KERNELRESTORER |
-			   (act->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT | ~KNOWNFLAGS));
-		ka.restorer = sigrestore;
-		ka.mask = ~0ULL;
-	}
-	return rawsyscall(SYS_rt_sigaction, sig, &ka, NULL, 8);
-}
-
-/* The flags that the kernel has kept of those just set. */
-static unsigned long
-keptflags(int sig, unsigned long flags)
-{
-	struct ksigaction now;
-
-	if(likely(!(flags & ~KNOWNFLAGS)) || rawsyscall(SYS_rt_sigaction, sig, NULL, &now, 8) != 0)
-		return flags;
-	return flags & (now.flags | KNOWNFLAGS);
-}
-
-/* struct sigaction's fields are the kernel's in another order, with a longer mask, of which libc too writes only this part. */
-int
-sigact(int sig, const struct sigaction *act, struct sigaction *old)
-{
-	struct ksigaction ka, was;
-	uint64_t mask;
-	long r = 0;
-
-	if(sig < 1 || sig > NSIGS || sig == SIGCANCELNO || sig == SIGSETXIDNO ||
-	   (act != NULL && (sig == SIGKILL || sig == SIGSTOP)))
-		return EINVAL;
-	if(act != NULL){
-		ka.handler = act->sa_handler;
-		ka.flags = (unsigned)act->sa_flags | KERNELRESTORER;
-		ka.restorer = sigrestore;
-		memcpy(&ka.mask, &act->sa_mask, sizeof ka.mask);
-		ka.mask &= ~(SIGBIT(SIGKILL) | SIGBIT(SIGSTOP));
-	}
-	mask = siglock();
-	was = sigtab[sig];
-	if(act != NULL && (r = setkernelaction(sig, &ka, false)) == 0){
-		nhandlers += ishandler(ka.handler) - ishandler(was.handler);
-		ka.flags = keptflags(sig, ka.flags);
-		sigtab[sig] = ka;
-		if(sigignored(sig))
-			sigdiscard(sig);
-	}
-	sigunlock(mask);
-	if(r != 0)
-		return (int)-r;
-	if(old != NULL){
-		old->sa_handler = was.handler;
-		old->sa_flags = (int)was.flags;
-		old->sa_restorer = was.restorer;
-		memcpy(&old->sa_mask, &was.mask, sizeof was.mask);
-	}
-	return 0;
-}
-
-/* The action to take now; a one-shot handler is thereby spent. */
-static struct ksigaction
-takeaction(int sig)
-{
-	struct ksigaction ka, *tab = &sigtab[sig];
-
-	siglockh();
-	ka = *tab;
-	if((ka.flags & SA_RESETHAND) && ishandler(ka.handler)){
-		tab->handler = SIG_DFL;
-		tab->flags &= ~(unsigned long)SA_SIGINFO;
-		nhandlers--;
-		setkernelaction(sig, tab, false);
-	}
-	sigunlockh();
-	return ka;
-}
 
 /* ---- what happens when the program has no handler ---- */
 
@@ -208,12 +80,10 @@ explain(int sig, const siginfo_t *info, struct ucontextk *uc, struct g *gp)
 static void
 defaultaction(int sig, const siginfo_t *info, struct ucontextk *uc, bool sync)
 {
-	struct ksigaction dfl = {0};
-
 	if(!sync && sigignored(sig))
 		return;
 	if(sync || alwaysours(sig))
-		setkernelaction(sig, &dfl, true);
+		kerneldefault(sig);
 	uc->sigmask &= ~SIGBIT(sig);
 	if(!sync)
 		rawsyscall(SYS_rt_tgsigqueueinfo, rawsyscall(SYS_getpid), rawsyscall(SYS_gettid), sig, info);
@@ -357,7 +227,21 @@ incopy(struct ucontextk *uc)
 	return true;
 }
 
-static void
+/* Has it come too late for the action that it was meant for? Then it is seen to here. Where no handler can run a timer's tick is dropped. */
+static bool
+late(int sig, const siginfo_t *info, struct ucontextk *uc, struct g *gp)
+{
+	struct ksigaction ka;
+
+	if(likely(!replacedaction(sig, &ka)))
+		return false;
+	if(gp == NULL || gp->locks != 0 || gp->m->sigreraise != 0 || ((gp->sigmask | sigwaitset(gp)) & SIGBIT(sig)))
+		return info->si_code == SI_TIMER || info->si_code == SI_KERNEL;
+	sigframe(sig, info, uc, &ka, gp);
+	return true;
+}
+
+void
 sigtramp(int sig, siginfo_t *info, void *ucv)
 {
 	struct ucontextk *uc = ucv;
@@ -395,6 +279,10 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 			sigrun(sig, info, uc, gp);
 		return;
 	}
+	if(late(sig, info, uc, gp)){
+		fetch_add(&sigstaken[sig], 1);
+		return;
+	}
 	if(gp != NULL && (gp->locks == 0 || gp->m->sigreraise == sig) && ishers(gp, sig, info)){
 		fetch_add(&sigstaken[sig], 1);
 		sigrun(sig, info, uc, gp);
@@ -428,18 +316,7 @@ siginit(void)
 	stack_t ss;
 
 	sigpid = (int32_t)rawsyscall(SYS_getpid);
-	for(int sig = 1; sig <= NSIGS; sig++){
-		struct ksigaction *ka = &sigtab[sig];
-
-		*ka = (struct ksigaction){0};
-		if(sig == SIGKILL || sig == SIGSTOP || sig == SIGCANCELNO || sig == SIGSETXIDNO)
-			continue;
-		rawsyscall(SYS_rt_sigaction, sig, NULL, ka, 8);
-		if(ishandler(ka->handler))
-			nhandlers++;
-		if(ishandler(ka->handler) || alwaysours(sig))
-			setkernelaction(sig, ka, false);
-	}
+	actionsinit();
 	sigsetkernelmask(mask);
 	maing->m->sigmask = mask & ~SIGNEVER;
 	sigginit(maing, mask);
@@ -457,16 +334,13 @@ sigfork(struct g *gp)
 
 	if(!sigup)
 		return;
-	for(int sig = 1; sig <= NSIGS; sig++)
-		if(ishandler(sigtab[sig].handler) || alwaysours(sig))
-			setkernelaction(sig, &sigtab[sig], true);
+	actionsfork();
 	if(gp != NULL){
 		ss = sigaltstackof(gp);
 		rawsyscall(SYS_sigaltstack, &ss, NULL);
 		if(gp->sigdata != NULL)
 			*gp->sigdata = (struct sigdata){.altstack = ss}; /* nothing is pending in a child */
 	}
-	nhandlers = 0;
 	sigup = false;
 	sigqueuefork();
 	sigremotefork();

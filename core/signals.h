@@ -13,6 +13,16 @@ bool sigdispatch(struct m *);    /* finds a G for each signal that waits for one
 /* sigdeliver runs the handlers of gp's pending deliverable signals, in user mode, on gp's stack; locks == 1. It
  * returns whether all those that ran had SA_RESTART (gp->nsig tells whether any did). */
 bool sigdeliver(struct g *);
+/* sigcatchup is for gp, the caller, that comes back from a wait for what others do outside the process: signals that came before that
+ * are delivered at rtexit(). Runtime mode. */
+extern uint64_t sighandledset; /* those the program has a handler for; siglock, atomic reads */
+void sigcatchupslow(struct g *gp);
+static inlined void
+sigcatchup(struct g *gp)
+{
+	if(unlikely(load_relaxed(&sighandledset) != 0))
+		sigcatchupslow(gp);
+}
 bool sighandlers(void);          /* does the program have a handler, so that a signal could wake a G? */
 void sigstart(struct g *gp);     /* sigsend.c; the runtime starts, gp is main and the caller. Runtime mode */
 void sigmaskidle(struct m *);    /* sigmask.c; on g0, before blocking */
@@ -32,8 +42,6 @@ void sigmaskback(struct g *, uint64_t old);
 /* sigsend queues a signal for one G, or for the process (NULL), as if by pthread_kill or kill: si_signo, si_code and the rest are
  * set. Runtime mode or a thread without a G. It returns false if it is the kernel's to do: no handler to run, nobody to run it. */
 bool sigsend(struct g *to, const siginfo_t *);
-/* sigsettle: the call that gp, the caller, has just made tells of what the kernel has sent sig for before. The handler runs at rtexit. Runtime mode. */
-void sigsettle(struct g *gp, int sig);
 /* sigtoremote is tgkill of a thread of another process that is a G there: 0 or a negative errno. Any thread. */
 long sigtoremote(int32_t pid, uint32_t tid, int sig);
 /* The program's view of a signal's action; flags and mask as the kernel has them. 0 or a positive errno. */

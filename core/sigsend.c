@@ -156,28 +156,6 @@ sigtogroup(int32_t pid, int sig)
 	return 0;
 }
 
-/*
- * The kernel sends SIGCHLD before it lets a wait tell of the child. Natively main gets it if it lets it through, and has run the handler
- * when its wait returns. Here the thread that is to take it may not have had a CPU yet: main takes it from the kernel itself, or
- * from the queue.
- */
-void
-sigsettle(struct g *gp, int sig)
-{
-	static const struct timespec now;
-	uint64_t set = SIGBIT(sig);
-	siginfo_t info;
-
-	if(gp != maing || !sighandled(sig) || !sigtakes(gp, sig) || sigwaitset(gp) & set)
-		return;
-	if(rawsyscall(SYS_rt_sigtimedwait, &set, &info, &now, 8) == sig){
-		sigunmark(&info);
-		sigput(NULL, gp, &info);
-	}
-	if(sigwaits(gp, set))
-		fetch_or(&gp->attn, ATTN_SIGNAL);
-}
-
 /* ---- what the kernel has to know of ---- */
 
 /*

@@ -184,6 +184,7 @@ exitsyscallblock(struct g *gp)
 	exitsyscall(gp);
 	if(likely(in >= INBLOCK))
 		blockrelease(in == INBLOCKOWN);
+	sigcatchup(gp);
 }
 
 /* The G leaves the call without coming back to its end: it is cancelled. User mode before and after. */

@@ -6,6 +6,7 @@
 #include <sys/msg.h>
 
 #include "fd.h"
+#include "sig.h"
 
 static struct g *
 enter(struct g *gp)
@@ -62,7 +63,7 @@ wait4(pid_t pid, int *status, int flags, struct rusage *ru)
 	if(r == 0 && !(flags & WNOHANG))
 		r = rawresult(iosyscallblock(gp, libc.wait4(pid, status, flags, ru)));
 	if(r > 0)
-		sigsettle(gp, SIGCHLD);
+		sigsettlert(gp, ~0ULL); /* what the child has sent */
 	rtexit(gp);
 	return (pid_t)ioreturn(r);
 }
@@ -105,7 +106,7 @@ waitid(idtype_t type, id_t id, siginfo_t *info, int flags)
 	else if(r == 0 && info != NULL)
 		*info = si;
 	if(r == 0)
-		sigsettle(gp, SIGCHLD);
+		sigsettlert(gp, ~0ULL);
 	rtexit(gp);
 	return (int)ioreturn(r);
 }

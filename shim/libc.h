@@ -48,6 +48,7 @@
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/swap.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -64,6 +65,8 @@
  * it. What the attributes promise is what headers promise of nearly all; nobody calls such a name here.
  */
 #define ALSO(name, of) EXPORT __typeof__(of) name __attribute__((alias(#of), nothrow, leaf));
+
+typedef __itimer_which_t itimer; /* an enumeration in C, and in C++ an int */
 
 struct libc {
 #define API(name)

@@ -193,6 +193,26 @@ sends(long n, long a, long b, long c, long d, long *r)
 	return false;
 }
 
+/* The process's timers: itimer.c. The kernel's numbers of timers are not what libc's functions take. */
+static bool
+timercall(struct g *gp, long n, long a, long b, long c, long d, long *r)
+{
+	switch(n){
+	case SYS_alarm:
+		*r = alarm((unsigned)a);
+		return true;
+	case SYS_setitimer:
+		*r = setitimer((itimer)a, (const struct itimerval *)b, (struct itimerval *)c);
+		return true;
+	case SYS_timer_settime:
+	case SYS_timer_delete:
+		if((*r = result(rawsyscall(n, a, b, c, d))) == 0)
+			sigsettle(gp, ~0ULL);
+		return true;
+	}
+	return false;
+}
+
 bool
 sigsyscall(long n, long a, long b, long c, long d, long *r)
 {
@@ -234,5 +254,5 @@ sigsyscall(long n, long a, long b, long c, long d, long *r)
 		*r = pause();
 		return true;
 	}
-	return sends(n, a, b, c, d, r);
+	return timercall(gp, n, a, b, c, d, r) || sends(n, a, b, c, d, r);
 }

@@ -15,11 +15,24 @@ setof(sigset_t *set, uint64_t mask)
 	memcpy(set, &mask, sizeof mask);
 }
 
+/* The G is about to block signals: what has come of them is handled before. */
+static void
+handlefirst(struct g *gp)
+{
+	rtenter(gp);
+	sigcatchup(gp);
+	if(sigwaits(gp, ~gp->sigmask))
+		fetch_or(&gp->attn, ATTN_SIGNAL);
+	rtexit(gp);
+}
+
 void
 setmask(struct g *gp, uint64_t mask)
 {
 	if((mask & ~SIGNEVER) == gp->sigmask)
 		return;
+	if(unlikely(load_relaxed(&sighandledset) & mask & ~gp->sigmask))
+		handlefirst(gp);
 	rtenter(gp);
 	setsigmask(gp, mask);
 	rtexit(gp);
