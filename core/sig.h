@@ -103,6 +103,7 @@ extern uint32_t sigstaken[NSIGS + 1]; /* atomic: how many of each our handler ha
 extern uint32_t fdowners; /* atomic: the program has given a descriptor's signals to a thread */
 void sigfork(struct g *);   /* in the child of a fork, NULL: by a foreign thread. Actions and alternate stack as natively */
 void sigforeign(struct g *);
+bool threaddirected(int sig, const siginfo_t *); /* has it been sent to this very thread? */
 void sigrun(int sig, const siginfo_t *, struct ucontextk *, struct g *); /* in a handler: the program's next */
 
 /* ---- sigframe.c ---- */
@@ -168,6 +169,8 @@ uint64_t sigstatus(const char *path, const char *key);
  * In user mode; else it does nothing. */
 void sigsettle(struct g *, uint64_t which);
 void sigsettlert(struct g *, uint64_t which); /* the same in runtime mode: at rtexit() */
+
+uint32_t sigcaught(void); /* counts what sigsettle and sigcatchup have taken from the kernel. Not in a handler */
 
 /* ---- sigwait.c ---- */
 extern uint32_t nsigwaiters; /* Gs in sigwait and the like; atomic */

@@ -170,8 +170,8 @@ sigforeign(struct g *gp)
 	}
 }
 
-/* Has it been sent to this very thread? The kernel does so to who writes to a broken pipe; it says SI_USER then. */
-static bool
+/* The kernel sends so to who writes to a broken pipe; it says SI_USER then. */
+bool
 threaddirected(int sig, const siginfo_t *info)
 {
 	return info->si_code == SI_TKILL || *ownmarkof(info) == OWNMARK ||

@@ -15,8 +15,7 @@
  *   3  on heddle's queue, until sysmon has found its G
  *   4  the G has been told, and delivers it
  *
- * In step 3 and 4 it is the G's to take. In step 1 any thread may take it that lets it through and asks for it, which
- * one does that changes its mask: sigcatchup blocks everything and returns to the G's mask.
+ * In step 3 and 4 it is the G's to take. In step 1 any thread may take it that asks for it: sigcatchup does.
  *
  * Step 2 is short, if the thread is not preempted just there, but leaves no trace. All signals are blocked in it, kicks, too. So
  * sigsettle kicks each thread that may be in it: when the handler of the kick has begun, or the thread has gone on to
@@ -31,7 +30,8 @@
  *
  * Kicks are not blocked for long by who is in runtime mode or on g0 (preempt.c), and nobody waits there for the caller, who holds no lock.
  *
- * What costs little, sigcatchup, is done whenever a G has waited for the world outside; sigsettle where a handler is taken away or a timer stopped.
+ * What costs little, sigcatchup (a system call), is done when a G has waited for the world outside; sigsettle where a
+ * handler is taken away, a timer stopped, or a child reaped.
  */
 #include "sig.h"
 
@@ -47,12 +47,32 @@ firstsignals(struct g *gp)
 	return gp == maing ? set : set & load_relaxed(&maing->sigmask);
 }
 
-/* Step 1 is over for what has come: it is on gp's thread, which is in runtime mode, and thereby in step 3. */
+/*
+ * Step 1 is over for what has come: it is in step 3. The thread that had been woken for it finds nothing; if it was in a system call that ends
+ * with EINTR it could take that for the effect of a stop (stopped.c). It sees that somebody is at it, or has been.
+ */
+static uint32_t catching, ncaught;
+
 static void
-fromkernel(struct g *gp)
+fromkernel(struct g *gp, uint64_t set)
 {
-	sigblockall();
-	sigsetkernelmask(gp->sigmask);
+	static const struct timespec now;
+	siginfo_t info;
+
+	add_fetch(&catching, 1);
+	while(rawsyscall(SYS_rt_sigtimedwait, &set, &info, &now, 8) > 0){
+		add_fetch(&ncaught, 1);
+		sigput(threaddirected(info.si_signo, &info) ? gp : NULL, NULL, &info);
+	}
+	add_fetch(&catching, -1);
+}
+
+uint32_t
+sigcaught(void)
+{
+	while(load_acquire(&catching) != 0)
+		rawsyscall(SYS_sched_yield);
+	return load_acquire(&ncaught);
 }
 
 static void
@@ -69,7 +89,7 @@ sigcatchupslow(struct g *gp)
 
 	if(set == 0)
 		return;
-	fromkernel(gp);
+	fromkernel(gp, set);
 	fromqueue(gp, set);
 }
 
@@ -122,7 +142,7 @@ sigsettlert(struct g *gp, uint64_t which)
 
 	if(set == 0)
 		return;
-	fromkernel(gp);
+	fromkernel(gp, set);
 	othersdone(gp->m, set);
 	fromqueue(gp, set);
 }
