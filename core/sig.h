@@ -170,7 +170,8 @@ uint64_t sigstatus(const char *path, const char *key);
 void sigsettle(struct g *, uint64_t which);
 void sigsettlert(struct g *, uint64_t which); /* the same in runtime mode: at rtexit() */
 
-uint32_t sigcaught(void); /* counts what sigsettle and sigcatchup have taken from the kernel. Not in a handler */
+bool sigcaught(uint32_t before); /* have they taken a signal from the kernel since ncaught was `before`? Not in a handler */
+void sigsettlefork(void);
 
 /* ---- sigwait.c ---- */
 extern uint32_t nsigwaiters; /* Gs in sigwait and the like; atomic */

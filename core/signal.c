@@ -343,6 +343,7 @@ sigfork(struct g *gp)
 	}
 	sigup = false;
 	sigqueuefork();
+	sigsettlefork();
 	sigremotefork();
 	sigmaskfork();
 	preemptfork();

@@ -16,6 +16,7 @@ bool sigdeliver(struct g *);
 /* sigcatchup is for gp, the caller, that comes back from a wait for what others do outside the process: signals that came before that
  * are delivered at rtexit(). Runtime mode. */
 extern uint64_t sighandledset; /* those the program has a handler for; siglock, atomic reads */
+extern uint32_t ncaught; /* atomic: see sigcaught in sig.h */
 void sigcatchupslow(struct g *gp);
 static inlined void
 sigcatchup(struct g *gp)

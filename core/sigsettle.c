@@ -51,7 +51,8 @@ firstsignals(struct g *gp)
  * Step 1 is over for what has come: it is in step 3. The thread that had been woken for it finds nothing; if it was in a system call that ends
  * with EINTR it could take that for the effect of a stop (stopped.c). It sees that somebody is at it, or has been.
  */
-static uint32_t catching, ncaught;
+static uint32_t catching; /* atomic: how many are at it */
+uint32_t ncaught;
 
 static void
 fromkernel(struct g *gp, uint64_t set)
@@ -67,12 +68,18 @@ fromkernel(struct g *gp, uint64_t set)
 	add_fetch(&catching, -1);
 }
 
-uint32_t
-sigcaught(void)
+bool
+sigcaught(uint32_t before)
 {
 	while(load_acquire(&catching) != 0)
 		rawsyscall(SYS_sched_yield);
-	return load_acquire(&ncaught);
+	return load_acquire(&ncaught) != before;
+}
+
+void
+sigsettlefork(void)
+{
+	catching = 0;
 }
 
 static void

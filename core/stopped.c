@@ -8,7 +8,8 @@
  * on a pipe, poll, nanosleep, futex and so on, go on waiting. Where a G waits in the kernel it is so by itself. A parked G has to be
  * told, and the kernel tells nobody, but that very EINTR shows it:
  *
- *	a call of ours returns EINTR, and no handler has run on that kernel thread since before it (m.nhandled)
+ *	a call of ours returns EINTR, and no handler has run on that kernel thread since before it (m.nhandled), nor has another
+ *	thread taken the signal that it was to handle (sigsettle.c)
  *
  * Who waits so that a stop shows: the M that blocks in netpoll, as nearly always one does; Gs in epoll_wait or sigwait in the
  * kernel; where nobody polls, as all Ps are in use, sysmon when it rests, by waiting for its kick in sigtimedwait, not for its note. A
@@ -57,7 +58,7 @@ tell(struct glist *l)
 static bool
 unhandled(const struct stopwatch *w)
 {
-	return getm() == w->mp && w->mp->nhandled == w->handled;
+	return getm() == w->mp && w->mp->nhandled == w->handled && !sigcaught(w->caught);
 }
 
 void

@@ -10,6 +10,7 @@ struct stopwatch {
 	struct m *mp;
 	uint32_t handled;
 	uint32_t stops;
+	uint32_t caught;
 };
 
 extern uint32_t nstops; /* atomic: stops that have been seen */
@@ -20,7 +21,7 @@ stopwatch(void)
 {
 	struct m *mp = getm();
 
-	return (struct stopwatch){mp, mp->nhandled, load_acquire(&nstops)};
+	return (struct stopwatch){mp, mp->nhandled, load_acquire(&nstops), load_acquire(&ncaught)};
 }
 
 /*
