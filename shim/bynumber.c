@@ -76,6 +76,8 @@ tidsyscall(long n, long *a, long *b, long c, long *r)
 	case SYS_sched_rr_get_interval:
 		return translate(a, false);
 	case SYS_sched_setaffinity:
+		*r = sched_setaffinity((pid_t)*a, (size_t)*b, (const cpu_set_t *)c);
+		return false;
 	case SYS_sched_setscheduler:
 	case SYS_sched_setparam:
 	case SYS_sched_setattr:

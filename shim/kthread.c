@@ -17,6 +17,8 @@
 #include "sync.h"
 #include "thread.h"
 
+enum { MAXCPUS = 8192 }; /* the kernel's most */
+
 /*
  * The process's first kernel thread is never made another's than main's: it does not end with the G, so what has been changed would stay.
  * Where libc's setuid cannot change one thread's ids as all others' it aborts. And /proc/PID shows that thread's namespaces.
@@ -138,6 +140,19 @@ kstartapply(const struct kstart *k)
 	return result(r);
 }
 
+/*
+ * Are these the processors that every kernel thread may use anyway? To be given them needs no kernel thread of its own: LLVM's OpenMP
+ * gives them to each of its threads. Processors that a set has no room for are not in it.
+ */
+static bool
+ordinarycpus(struct g *gp, size_t size, const cpu_set_t *set)
+{
+	uint8_t asked[MAXCPUS / 8] = {0}, all[MAXCPUS / 8] = {0};
+
+	return owntid(gp) == 0 && size <= sizeof asked && trycopy(asked, set, size) == 0 &&
+	    rawsyscall(SYS_sched_getaffinity, plaintid(), sizeof all, all) > 0 && memcmp(asked, all, sizeof all) == 0;
+}
+
 /* ---- pthread_... ---- */
 
 EXPORT int
@@ -164,6 +179,8 @@ pthread_setaffinity_np(pthread_t th, size_t size, const cpu_set_t *set)
 
 	if(gp == NULL)
 		return libc.pthread_setaffinity_np(th, size, set);
+	if(ordinarycpus(gp, size, set))
+		return 0;
 	if((e = change(gp, load_relaxed(&gp->goid), &w)) != 0)
 		return e;
 	return changed(gp, &w, result(rawsyscall(SYS_sched_setaffinity, w.tid, size, set)));
@@ -285,16 +302,16 @@ kernelown(pid_t *id)
 /* CHANGE makes a call of libc's that changes the thread pid, of which w.tid is the kernel thread. */
 #define CHANGE(pid, call)                                             \
 	({                                                            \
-		uint64_t goid = 0;                                    \
-		struct g *gp = gofid(pid, &goid);                     \
+		uint64_t c_goid = 0;                                  \
+		struct g *c_gp = gofid(pid, &c_goid);                 \
 		struct ownwish w = {.tid = (pid)};                    \
-		int e = gp != NULL ? change(gp, goid, &w) : 0;        \
+		int e = c_gp != NULL ? change(c_gp, c_goid, &w) : 0;  \
 		int r = -1;                                           \
                                                                       \
 		if(e != 0)                                            \
 			errno = e == EAGAIN ? ENOMEM : e;             \
-		else if((r = (call)), e = errno, gp != NULL){         \
-			changed(gp, &w, r);                           \
+		else if((r = (call)), e = errno, c_gp != NULL){       \
+			changed(c_gp, &w, r);                         \
 			errno = e;                                    \
 		}                                                     \
 		r;                                                    \
@@ -309,6 +326,11 @@ sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
 EXPORT int
 sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set)
 {
+	uint64_t goid;
+	struct g *gp = gofid(pid, &goid);
+
+	if(gp != NULL && ordinarycpus(gp, size, set))
+		return 0;
 	return CHANGE(pid, libc.sched_setaffinity(w.tid, size, set));
 }
 
