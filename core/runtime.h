@@ -268,6 +268,7 @@ struct p {
 	uint64_t goidcache, goidcacheend; /* owner */
 	uint32_t runnextrun;   /* runnext Gs run in a row; owner */
 	uint32_t yields;       /* calls of gosched; owner */
+	uint32_t yieldtick;    /* schedtick when they last went beyond the P; owner */
 	struct g *hog;         /* the last one that kept others waiting here, or NULL; atomic: sysmon sets it, owner clears it */
 	uint32_t hoglooks;     /* looks at the network on its account; owner */
 	uint32_t fairtick;     /* schedtick of the last look at the global queue first; owner */
