@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # test_servers.sh [SERVER...]: what Debian's servers do on SIGHUP (read their configuration again), SIGUSR1 (open their logs again)
-# and SIGTERM (end, with which status), natively and under heddle. Run at the top of the tree, as root; needs build/libheddle.so.
+# and SIGTERM (end, with which status) while clients load them, natively and under heddle. Run at the top of the tree, as root;
+# needs build/libheddle.so.
 #
 # A server's function here starts it, sends the signals, and notes what is seen from outside. Both runs' notes must be the
 # same; and the native run's must not say that something never happened. Servers that are not installed are skipped. STRESS=seed:
@@ -55,6 +56,7 @@ finish() {
 	fi
 	wait $SRV
 	note "$1: status $?"
+	unload
 }
 
 # get PATH: a page of the server at $PORT. talk REQUEST: what it answers.
@@ -62,6 +64,16 @@ talk() { timeout 10 bash -c 'exec 9<>/dev/tcp/127.0.0.1/$0 && printf "$1" >&9 &&
 get() { talk "GET $1 HTTP/1.0\r\nHost: x\r\n\r\n"; }
 gets() { get "$1" | grep -q "$2"; }
 answers() { talk "$1" | grep -aq "$2"; }
+# resolves N: does the name server at $PORT say that h.t is 10.0.0.N?
+resolves() {
+	python3 - $PORT $1 <<-'C'
+		import socket, sys
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		s.settimeout(2)
+		s.sendto(b'\1\2\1\0\0\1\0\0\0\0\0\0\1h\1t\0\0\1\0\1', ('127.0.0.1', int(sys.argv[1])))
+		sys.exit(bytes([10, 0, 0, int(sys.argv[2])]) not in s.recv(512))
+	C
+}
 up() { (exec 9<>/dev/tcp/127.0.0.1/$PORT); }
 
 # reopens SIGNAL LOG COMMAND...: the log is moved away; after the signal the command writes to a new one.
@@ -72,6 +84,22 @@ reopens() {
 	mv "$log" "$log.old" || note "NEVER: a log"
 	kill -s $sig $SRV
 	await "$sig: log opened again" fresh "$log" "$@"
+}
+
+# loaded REQUEST PATTERN: from now on clients ask for this again and again (tests/load.py) until the server has ended; then finish
+# notes the first answer that was not as the pattern says, or that all were right.
+loaded() {
+	python3 "$TOP/tests/load.py" $PORT "$1" "$2" > load.out 2>&1 < /dev/null &
+	LOAD=$!
+	await "loaded" grep -q answers load.out
+}
+pages() { loaded "GET $1 HTTP/1.0\r\nHost: x\r\n\r\n" "$2"; }
+unload() {
+	[ -n "$LOAD" ] || return 0
+	kill -TERM $LOAD
+	wait $LOAD
+	LOAD=
+	note "load: $(tail -n 1 load.out)"
 }
 
 # ---- the servers ----
@@ -88,6 +116,7 @@ nginx() {
 	conf one
 	start $BIN -c $PWD/n.conf
 	await "answers" gets / 'is one'
+	pages / '200 OK.*is (one|two)\n$'
 	conf two
 	kill -HUP $SRV
 	await "HUP: new configuration" gets / 'is two'
@@ -122,6 +151,7 @@ apache2() {
 	conf one
 	start $BIN -f $PWD/a.conf -DFOREGROUND
 	await "answers" gets /v 'is one'
+	pages /v '200 OK.*is (one|two)\n$'
 	conf two
 	kill -HUP $SRV
 	await "HUP: new configuration" gets /v 'is two'
@@ -148,6 +178,7 @@ haproxy() {
 	conf one
 	start $BIN -W -f $PWD/h.cfg
 	await "answers" gets / 'is one'
+	pages / '200 OK.*is (one|two)$'
 	conf two
 	# it ignores the signal until it has started, which nothing shows
 	reload() {
@@ -169,6 +200,7 @@ haproxy() {
 memcached() {
 	start $BIN -u root -l 127.0.0.1 -p $PORT -U 0 -t 4
 	await "answers" answers 'version\r\nquit\r\n' VERSION
+	loaded 'set k 0 0 4\r\nsome\r\nget k\r\nquit\r\n' '^STORED\r\nVALUE k 0 4\r\nsome\r\nEND\r\n$'
 	kill -HUP $SRV
 	await "HUP: goes on" answers 'version\r\nquit\r\n' VERSION
 	finish TERM
@@ -180,6 +212,7 @@ memcached() {
 redis() {
 	start $BIN --bind 127.0.0.1 --port $PORT --save "3600 1" --dir "$PWD" --io-threads 2 --protected-mode no
 	await "answers" answers 'set k v\r\nquit\r\n' OK
+	loaded 'set l w\r\nget k\r\nquit\r\n' '^\+OK\r\n\$1\r\nv\r\n\+OK\r\n$'
 	kill -HUP $SRV
 	await "HUP: goes on" answers 'get k\r\nquit\r\n' '^v'
 	finish TERM
@@ -205,20 +238,12 @@ unbound() {
 		 control-enable: no
 		C
 	}
-	# asks PORT N: is h.t at 10.0.0.N?
-	cat > ask.py <<-'C'
-		import socket, sys
-		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-		s.settimeout(2)
-		s.sendto(b'\1\2\1\0\0\1\0\0\0\0\0\0\1h\1t\0\0\1\0\1', ('127.0.0.1', int(sys.argv[1])))
-		sys.exit(s.recv(512)[-4:] != bytes([10, 0, 0, int(sys.argv[2])]))
-	C
 	conf 1
 	start $BIN -d -c $PWD/u.conf
-	await "answers" python3 ask.py $PORT 1
+	await "answers" resolves 1
 	conf 2
 	kill -HUP $SRV
-	await "HUP: new configuration" python3 ask.py $PORT 2
+	await "HUP: new configuration" resolves 2
 	finish TERM
 }
 
@@ -255,6 +280,7 @@ varnishd() {
 	mkdir n
 	start $BIN -j none -F -n $PWD/n -a 127.0.0.1:$PORT -f $PWD/v.vcl -s malloc,32m -p thread_pool_min=10 -T none
 	await "answers" gets / 'is one'
+	pages / '200 is one.*</html>'
 	finish TERM
 }
 
@@ -281,6 +307,7 @@ sshd() {
 	conf one
 	start $BIN -D -e -f $PWD/sc
 	await "answers" greets one
+	loaded 'x\r\n' '^SSH-2.0-.* is(one|two)\r\n'
 	conf two
 	kill -HUP $SRV
 	await "HUP: new configuration" greets two
@@ -304,6 +331,7 @@ icecast2() {
 	C
 	start $BIN -c $PWD/ic.xml
 	await "answers" gets /v.txt 'is one'
+	pages /v.txt '200 OK.*is one\n$'
 	reopens HUP log/access.log get /v.txt
 	await "HUP: answers" gets /v.txt 'is one'
 	finish TERM
@@ -318,6 +346,7 @@ tinyproxy() {
 	conf one
 	start $BIN -d -c $PWD/tp.conf
 	await "answers" shows 'is one'
+	loaded 'GET http://st.t/ HTTP/1.0\r\nHost: st.t\r\n\r\n' '200 Statistic requested.*is (one|two)\n$'
 	conf two
 	kill -USR1 $SRV
 	await "USR1: new configuration" shows 'is two'
@@ -336,6 +365,94 @@ mariadbd() {
 	finish TERM
 }
 
+clamd() {
+	mkdir db
+	echo 'Test.One:0:*:686564646c652d76' > db/one.ndb
+	cat > c.conf <<-C
+		Foreground yes
+		DatabaseDirectory $PWD/db
+		TCPSocket $PORT
+		TCPAddr 127.0.0.1
+		MaxThreads 8
+		LogFile $PWD/log
+		LogClean yes
+		User root
+	C
+	# the file comes after the command, in the same connection
+	scan() { talk "zINSTREAM\\0\\0\\0\\0\\x08$1\\0\\0\\0\\0"; }
+	finds() { scan "$1" | tr '\0' '\n' | grep -q "$2"; }
+	start $BIN -c $PWD/c.conf
+	await "answers" finds heddle-v One
+	loaded 'zINSTREAM\x00\x00\x00\x00\x08heddle-v\x00\x00\x00\x00' '^stream: Test.One.UNOFFICIAL FOUND\x00$'
+	echo 'Test.Two:0:*:7365642d6564' > db/two.ndb
+	kill -USR2 $SRV
+	await "USR2: new signatures" finds sed-ed12 Two
+	reopens HUP log scan heddle-v
+	finish TERM
+}
+
+named() {
+	zone() { printf '$TTL 60\n@ IN SOA n a 1%d 2 3 4 5\n@ IN NS n\nn IN A 127.0.0.1\nh IN A 10.0.0.%d\n' $1 $1 > z; }
+	zone 1
+	cat > n.conf <<-C
+		options { directory "$PWD"; pid-file "$PWD/pid"; session-keyfile "$PWD/key"; managed-keys-directory "$PWD";
+			listen-on port $PORT { 127.0.0.1; }; listen-on-v6 { none; }; recursion no; tcp-clients 400; };
+		controls { };
+		zone "t" { type master; file "$PWD/z"; };
+	C
+	start $BIN -f -g -n 2 -c $PWD/n.conf
+	await "answers" resolves 1
+	zone 2
+	kill -HUP $SRV
+	await "HUP: new zone" resolves 2
+	finish TERM
+}
+
+rsyslogd() {
+	cat > r.conf <<-C
+		global(workDirectory="$PWD")
+		module(load="imtcp")
+		template(name="m" type="string" string="%msg%\n")
+		input(type="imtcp" port="$PORT" address="127.0.0.1" ruleset="t")
+		ruleset(name="t" queue.type="LinkedList" queue.workerThreads="4" queue.workerThreadMinimumMessages="10") {
+			action(type="omfile" file="$PWD/out" template="m")
+		}
+	C
+	send() { bash -c 'exec 9<>/dev/tcp/127.0.0.1/$0 && for i in $(seq $1); do echo "<13>Nov 22 10:00:00 h t: $2 $i"; done >&9' $PORT "$@"; }
+	has() { [ "$(grep -c " $2 " out)" = $1 ]; }
+	start $BIN -n -f $PWD/r.conf -i $PWD/pid
+	await "listens" up
+	for i in 1 2 3 4 5 6; do send 200 one & done
+	wait $! && await "all messages" has 1200 one
+	reopens HUP out send 1 two
+	send 500 three
+	await "HUP: all messages" has 500 three
+	finish TERM
+}
+
+gunicorn() {
+	app() { cat > app.py <<-C
+		def application(environ, respond):
+		    respond('200 OK', [('Content-Length', '7')])
+		    return [b'is $1\n']
+		C
+	}
+	app one
+	start $BIN -k gthread --threads 8 -w 2 -b 127.0.0.1:$PORT --access-logfile $PWD/access app:application
+	await "answers" gets / 'is one'
+	pages / '200 OK.*is (one|two)\n$'
+	app two
+	rm -rf __pycache__
+	kill -HUP $SRV
+	await "HUP: new program" gets / 'is two'
+	reopens USR1 access get /
+	kill -TTIN $SRV
+	await "TTIN: a worker more" eval '[ "$(pgrep -c -P $SRV)" = 3 ]'
+	kill -TTOU $SRV
+	await "TTOU: a worker less" eval '[ "$(pgrep -c -P $SRV)" = 2 ]'
+	finish TERM
+}
+
 # ---- all of them ----
 
 # binary SERVER: its program; false if it is not installed.
@@ -351,17 +468,19 @@ binary() {
 # one SERVER MODE: runs it in a folder of its own, in a shell of its own.
 one() {
 	(
-		MODE=$2 SRV=
+		MODE=$2 SRV= LOAD=
 		mkdir "$T/$1.$2" && cd "$T/$1.$2" || exit 1
 		chmod 755 .
-		PORT=$((20000 + ($$ * 31 + n * 2) % 10000 + ($([ $2 = heddle ]; echo $?))))
+		PORT=$((20000 + ($$ * 31 + n * 2) % 10000))
+		while up; do PORT=$((PORT + 1)); done
 		: > notes
-		trap '[ -n "$SRV" ] && pkill -KILL -s $SRV' EXIT
+		trap '[ -n "$SRV" ] && pkill -KILL -s $SRV; [ -n "$LOAD" ] && kill -KILL $LOAD' EXIT
 		"$1"
 	) > /dev/null 2>&1
 }
 
-[ $# -gt 0 ] || set -- nginx apache2 haproxy memcached redis unbound stunnel varnishd sshd icecast2 tinyproxy postgres mariadbd
+[ $# -gt 0 ] || set -- nginx apache2 haproxy memcached redis unbound stunnel varnishd sshd icecast2 tinyproxy postgres mariadbd \
+    clamd named rsyslogd gunicorn
 for server; do
 	if ! BIN=$(binary $server); then
 		skip "$server" "not installed"
