@@ -176,6 +176,7 @@ struct g {
 	uint32_t linkgen;      /* on libc's list of threads if it is the current one */
 	uint32_t tlsgen;       /* ld.so's generation when its TLS was made */
 	struct g *alllink;     /* allgs, append only */
+	uint8_t notinherit;    /* its attributes said PTHREAD_EXPLICIT_SCHED: shim/attr.c; fixed at creation */
 	uint8_t redo;          /* netpoll_keep.c: a call that has begun makes attempts in user mode; only the G writes */
 };
 _Static_assert(sizeof(struct g) <= 5 * CACHELINE, "a parked G costs two pages and this");

@@ -105,6 +105,8 @@ pthread_getattr_np(pthread_t th, pthread_attr_t *attr)
 	pthread_attr_setguardsize(attr, gp->stacksize ? gp->stack.lo - (gp->stack.hi - gp->stacksize) : 0);
 	if((load_relaxed(&gp->exitstate) & JSTATE) == Jdetached)
 		pthread_attr_setdetachstate(attr, PTHREAD_CREATE_DETACHED);
+	if(gp->notinherit)
+		pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
 	if((e = nowscheduled(th, attr)) != 0)
 		pthread_attr_destroy(attr);
 	return e;

@@ -22,7 +22,7 @@ union words {
 static struct memo {
 	union words attr;
 	size_t size, guard;
-	bool detached, valid;
+	bool detached, notinherit, valid;
 } cachealigned memos[MAXPROCS];
 
 static int extension = -1; /* the word with the pointer, -1 not found */
@@ -74,6 +74,7 @@ attrrecall(struct g *self, const pthread_attr_t *attr, struct startattr *a)
 		a->size = m->size;
 		a->guard = m->guard;
 		a->detached = m->detached;
+		a->k.notinherit = m->notinherit;
 	}
 	rtexit(self);
 	if(!hit)
@@ -99,6 +100,7 @@ attrkeep(struct g *self, const pthread_attr_t *attr, const struct startattr *a)
 	m->size = a->size;
 	m->guard = a->guard;
 	m->detached = a->detached;
+	m->notinherit = a->k.notinherit;
 	m->valid = true;
 	rtexit(self);
 }

@@ -105,10 +105,12 @@ kstartparse(struct kstart *k, const pthread_attr_t *attr)
 	uint8_t any = 0, all = 0xff;
 
 	k->what = 0;
+	k->notinherit = false;
 	if(attr == NULL)
 		return;
 	pthread_attr_getinheritsched(attr, &inherit);
-	if(inherit == PTHREAD_EXPLICIT_SCHED){
+	k->notinherit = inherit == PTHREAD_EXPLICIT_SCHED;
+	if(k->notinherit){
 		pthread_attr_getschedpolicy(attr, &policy);
 		pthread_attr_getschedparam(attr, &param);
 		if(policy != SCHED_OTHER || param.sched_priority != 0)

@@ -40,7 +40,7 @@ getdefaults(void)
 	pthread_attr_destroy(&attr);
 	store_relaxed(&defaults.size, size);
 	store_relaxed(&defaults.guard, guard);
-	store_relaxed(&defaults.other, k.what != 0 || detach != PTHREAD_CREATE_JOINABLE || hasmask);
+	store_relaxed(&defaults.other, k.what != 0 || k.notinherit || detach != PTHREAD_CREATE_JOINABLE || hasmask);
 }
 
 EXPORT int
@@ -293,6 +293,7 @@ create(pthread_t *thp, const pthread_attr_t *attr, void *(*fn)(void *), void *ar
 	gp->fn = fn;
 	gp->arg = arg;
 	gp->joiner = NULL;
+	gp->notinherit = a.k.notinherit;
 	gp->locks = 1;
 	memcpy(gp->name, self->name, sizeof gp->name);
 	gp->attn = lockedname(gp->name) ? ATTN_LOCK : 0;

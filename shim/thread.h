@@ -147,6 +147,7 @@ void lockinit(struct g *gp);        /* main, at the runtime's start */
 /* What a thread starts with that its kernel thread must have. Lives on the creator's stack until it has been woken. */
 struct kstart {
 	enum { KSTART_CPUS = 1, KSTART_SCHED = 2 } what;
+	bool notinherit; /* PTHREAD_EXPLICIT_SCHED, whatever it is that is explicit */
 	cpu_set_t cpus;
 	int policy;
 	struct sched_param param;
