@@ -81,6 +81,16 @@ __register_atfork(void (*prep)(void), void (*par)(void), void (*chi)(void), void
 	return libc.__register_atfork(prep, par, chi, dso);
 }
 
+/*
+ * libc's own, for old programs, calls its own of the above. One that is linked with a static library which refers to this by a weak
+ * symbol finds it, too, and not the one that is part of the program: tcmalloc is such a library.
+ */
+EXPORT int
+pthread_atfork(void (*prep)(void), void (*par)(void), void (*chi)(void))
+{
+	return __register_atfork(prep, par, chi, NULL);
+}
+
 EXPORT pid_t
 _Fork(void)
 {

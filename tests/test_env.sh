@@ -503,6 +503,152 @@ for a in libjemalloc.so.2 libtcmalloc_minimal.so.4 libmimalloc.so.2.0; do
 	done
 done
 
+# --- other allocators, linked: into the program itself, where malloc then is, or as libraries; and others preloaded on top. Threads, their data, children
+# that go on.
+
+cat >linked.c <<'C'
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+static int (*use)(int);
+static void *pool[64];
+static __thread char *mine;
+static pthread_key_t key;
+
+static void
+check(int ok, const char *what)
+{
+	if(!ok) {
+		fprintf(stderr, "%s\n", what);
+		abort();
+	}
+}
+
+static void
+drop(void *p)
+{
+	free(p);
+}
+
+static void *
+work(void *arg)
+{
+	unsigned x = (unsigned)(long)arg;
+
+	mine = strdup("mine");
+	pthread_setspecific(key, malloc(77));
+	for(int i = 0; i < 2000; i++) {
+		size_t n = (x = x * 1103515245 + 12345) >> 16 & (i % 16 ? 4095 : 262143);
+		void **slot = &pool[x >> 20 & 63], *p = i % 3 ? malloc(n) : i % 2 ? calloc(1, n) : aligned_alloc(64, (n + 63) & ~63UL);
+
+		check(p != NULL, "malloc");
+		memset(p, 1, n);
+		pthread_mutex_lock(&mu);
+		void *was = *slot;
+		*slot = p;
+		pthread_mutex_unlock(&mu);
+		if(i % 5 == 0)
+			was = realloc(was, 100 + n / 2);
+		free(was);
+		if(i % 500 == 0)
+			use(i);
+		if(i % 100 == 0)
+			usleep(10);
+	}
+	check(strcmp(mine, "mine") == 0, "mine");
+	free(mine);
+	return strdup("done");
+}
+
+/* Children that allocate, and make threads that do. */
+static void *
+forks(void *arg)
+{
+	for(int i = 0; i < 5; i++) {
+		pid_t pid;
+		int st;
+
+		pthread_mutex_lock(&mu); /* the child uses it, too */
+		if((pid = fork()) != 0)
+			pthread_mutex_unlock(&mu);
+
+		check(pid >= 0, "fork");
+		if(pid == 0) {
+			pthread_t t;
+			void *r;
+
+			pthread_mutex_unlock(&mu);
+			for(int k = 0; k < 1000; k++)
+				free(malloc((size_t)k * 17));
+			if(pthread_create(&t, NULL, work, (void *)7L) != 0 || pthread_join(t, &r) != 0 || strcmp(r, "done") != 0)
+				_exit(1);
+			_exit(0);
+		}
+		check(waitpid(pid, &st, 0) == pid && st == 0, "child");
+	}
+	return strdup("done");
+}
+
+int
+main(void)
+{
+	pthread_key_create(&key, drop);
+	for(int round = 0; round < 2; round++) {
+		pthread_t t[12];
+		void *lib = dlopen("./tlslib.so", RTLD_NOW), *r;
+
+		check(lib != NULL, "dlopen");
+		*(void **)&use = dlsym(lib, "use");
+		for(long i = 0; i < 12; i++)
+			check(pthread_create(&t[i], NULL, i % 6 == 5 ? forks : work, (void *)(i + 1)) == 0, "create");
+		for(int i = 0; i < 12; i++) {
+			pthread_join(t[i], &r);
+			check(strcmp(r, "done") == 0, "done");
+			free(r);
+		}
+		dlclose(lib);
+	}
+	printf("allocated\n");
+	return 0;
+}
+C
+# linkwith NAME FILE FLAGS...: builds ./NAME with the allocator in FILE.
+linkwith() {
+	local name=$1 file=$2
+	shift 2
+	[ -e "$(echo /usr/lib/*/"$file")" ] || { skip "linked: $file" "not installed"; return 1; }
+	"$CC" -O1 -fno-builtin -pthread -o "$name" linked.c "${@//FILE/$(echo /usr/lib/*/"$file")}" 2>link.err && return 0
+	notok "linked: $file" "$(head -n 3 link.err)"
+	return 1
+}
+
+# alike NAME PRELOAD: what the allocators have said natively, if that was right, they say under heddle.
+alike() {
+	local p got
+	[ "$(LD_PRELOAD=$2 timeout -s KILL 30 "./$1" 2>&1)" = allocated ] || { skip "linked: $1 with '$2'" "fails natively"; return; }
+	for p in 1 3; do
+		for order in "$LIB $2" "$2 $LIB"; do
+			got=$(LD_PRELOAD=$order HEDDLE_MAXPROCS=$p timeout -s KILL 60 "./$1" 2>&1)
+			[ "$got" = allocated ] && ok "linked: $1, ${order//$T\//}, $p Ps" || notok "linked: $1, ${order//$T\//}, $p Ps" "$got"
+			[ -n "$2" ] || break
+		done
+	done
+}
+
+linkwith libjemalloc.a libjemalloc.a FILE -lm -lstdc++ -ldl && for a in "" libjemalloc.so.2 libmimalloc.so.2.0; do alike libjemalloc.a "$a"; done
+linkwith libtcmalloc.a libtcmalloc_minimal.a -Wl,--whole-archive FILE -Wl,--no-whole-archive -lstdc++ -lm -ldl &&
+    for a in "" libjemalloc.so.2 libtcmalloc_minimal.so.4; do alike libtcmalloc.a "$a"; done
+linkwith libjemalloc.so libjemalloc.so -ljemalloc -ldl && alike libjemalloc.so ""
+linkwith libtcmalloc.so libtcmalloc.so -ltcmalloc -ldl && alike libtcmalloc.so ""
+linkwith libmimalloc.so libmimalloc.so -lmimalloc -ldl && for a in "" libtcmalloc_minimal.so.4; do alike libmimalloc.so "$a"; done
+
 # --- low limits
 
 # same NAME COMMAND...: natively and under heddle alike in standard output and status.
