@@ -117,6 +117,8 @@ enum { WOKEN_NO, WOKEN_READY, WOKEN_PAST /* and pd is closed by now */ };
 
 extern uint32_t forkepoch; /* atomic: 1 and one more for each fork, from which on others may share all descriptions */
 
+extern uint32_t forkbase;  /* forkepoch when this process began: if it is another now, this process has made one */
+
 extern bool vforkused;     /* atomic: set by vfork, whose child runs in our memory with descriptors of its own */
 
 /* pollget returns fd's entry, NULL if fd is out of range or there is no memory. Any thread, no lock. */

@@ -33,7 +33,7 @@ enum {
 };
 static struct polldesc *chunks[NCHUNK]; /* atomic; set once */
 
-uint32_t forkepoch = 1;
+uint32_t forkepoch = 1, forkbase = 1;
 bool vforkused;
 
 struct polldesc *

@@ -24,7 +24,11 @@
  *	with WAKE_SIGNAL                         WAKE_SIGNAL: nstops is not stops? EINTR, if that ends its call; else waits on
  *
  * A G that is about to park when the others are told goes on waiting. Natively it would not have been asleep yet.
+ *
+ * In a process that has, or had, children and no handler for SIGCHLD no stop is noticed: see mayhavechildren.
  */
+#include <sys/wait.h>
+
 #include "netpoll.h"
 #include "sig.h"
 #include "stopped.h"
@@ -55,10 +59,25 @@ tell(struct glist *l)
 	}
 }
 
+/*
+ * SIGCHLD wakes a thread also if the action is the default, to ignore it: when the kernel thread that made the child has it blocked just
+ * then, it is put on the process's queue, and the kernel wakes another for it, which finds that it is to be ignored. Natively that
+ * thread is the parent's, and it is for the program to say what is blocked; here it may be in the middle of another G's posix_spawn.
+ */
+static bool
+mayhavechildren(void)
+{
+	siginfo_t info;
+
+	return load_relaxed(&forkepoch) != forkbase ||
+	       rawsyscall(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL) != -ECHILD;
+}
+
 static bool
 unhandled(const struct stopwatch *w)
 {
-	return getm() == w->mp && w->mp->nhandled == w->handled && !sigcaught(w->caught);
+	return getm() == w->mp && w->mp->nhandled == w->handled && !sigcaught(w->caught) &&
+	       ((load_relaxed(&sighandledset) & SIGBIT(SIGCHLD)) || !mayhavechildren());
 }
 
 void

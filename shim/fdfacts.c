@@ -230,6 +230,7 @@ void
 fdstart(void)
 {
 	ourpid = (pid_t)rawsyscall(SYS_getpid);
+	forkbase = load_relaxed(&forkepoch);
 }
 
 /* Before fdstart the process runs its constructors and is alone. */

@@ -16,7 +16,8 @@
 enum { NPAIR = 12, STEPS = 150, BIG = 1 << 18 };
 
 struct pair {
-	int id, kind, fd[2];
+	int id, kind, fd[2], extra[2];
+	pthread_t reader;
 	pthread_barrier_t bar;
 	size_t filled;
 	uint64_t digest[2];
@@ -406,52 +407,12 @@ closed(struct side *s)
 	renew(s);
 }
 
-/* A connection made in the usual way; one that is refused before. */
-static void
-dial(struct side *s)
-{
-	static struct sockaddr_in sas[NPAIR];
-	static int ls[NPAIR];
-	struct sockaddr_in *sa = &sas[s->p->id];
-	int fd;
-
-	if(s->me == 0) {
-		ls[s->p->id] = tcplisten(sa, 2);
-		OK(close(s->p->fd[0]));
-		OK(close(s->p->fd[1]));
-		s->p->fd[0] = s->p->fd[1] = -1;
-	}
-	meet(s);
-	if(s->me == 0) {
-		fd = accept(ls[s->p->id], NULL, NULL);
-		note(s, "accept", fd < 0 ? -1 : 0, 0);
-		s->p->fd[0] = fd;
-		OK(close(ls[s->p->id]));
-	} else {
-		fd = OK(socket(AF_INET, SOCK_STREAM, 0));
-		note(s, "connect", connect(fd, (struct sockaddr *)sa, sizeof *sa), 0);
-		note(s, "connected", connect(fd, (struct sockaddr *)sa, sizeof *sa), 0);
-		s->p->fd[1] = fd;
-	}
-	meet(s);
-	s->p->kind = 2;
-	if(s->me == 1) {
-		fd = OK(socket(AF_INET, SOCK_STREAM, 0));
-		*sa = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = loopback() };
-		OK(bind(fd, (struct sockaddr *)sa, sizeof *sa));
-		socklen_t n = sizeof *sa;
-		OK(getsockname(fd, (struct sockaddr *)sa, &n));
-		int c = OK(socket(AF_INET, SOCK_STREAM, 0));
-		note(s, "refused", connect(c, (struct sockaddr *)sa, sizeof *sa), 0);
-		OK(close(c));
-		OK(close(fd));
-	}
-}
+#include "io_script_more.h"
 
 static void
 play(struct side *s)
 {
-	uint32_t k = draw(&s->common, 30);
+	uint32_t k = draw(&s->common, 42);
 
 	if(k < 8)
 		transfer(s, 1 + draw(&s->common, 3000), 1 + draw(&s->common, 1000));
@@ -469,8 +430,10 @@ play(struct side *s)
 		ending(s, (int)k % 3);
 	else if(k < 28)
 		closed(s);
-	else
+	else if(k < 30)
 		dial(s);
+	else
+		steps[draw(&s->common, nelem(steps))](s);
 }
 
 static void *
@@ -498,6 +461,7 @@ main(void)
 	if(getenv("TEST_TRACE"))
 		trace = atoi(getenv("TEST_TRACE"));
 	signal(SIGPIPE, SIG_IGN);
+	stepsinit();
 	for(int i = 0; i < NPAIR; i++) {
 		pairs[i].id = i;
 		pthread_barrier_init(&pairs[i].bar, NULL, 2);
