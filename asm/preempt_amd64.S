@@ -12,6 +12,11 @@
 	.text
 	.globl	asyncpreempt
 	.hidden	asyncpreempt
+	/* where what is: core/preempted.c */
+	.globl	asyncpreemptflags, asyncpreemptbase, asyncpreemptpush, asyncpreemptpushed, asyncpreemptsaved
+	.globl	asyncpreemptloaded, asyncpreemptpopped, asyncpreemptreturn, asyncpreemptend
+	.hidden	asyncpreemptflags, asyncpreemptbase, asyncpreemptpush, asyncpreemptpushed, asyncpreemptsaved
+	.hidden	asyncpreemptloaded, asyncpreemptpopped, asyncpreemptreturn, asyncpreemptend
 	.type	asyncpreempt, @function
 	.p2align 4
 asyncpreempt:
@@ -20,11 +25,14 @@ asyncpreempt:
 	.cfi_def_cfa rsp, 8+128
 	.cfi_offset rip, -8-128
 	pushfq
+asyncpreemptflags:
 	.cfi_adjust_cfa_offset 8
 	pushq	%rbp
+asyncpreemptbase:
 	.cfi_adjust_cfa_offset 8
 	.cfi_rel_offset rbp, 0
 	movq	%rsp, %rbp
+asyncpreemptpush:
 	.cfi_def_cfa_register rbp
 	pushq	%rax
 	pushq	%rcx
@@ -46,6 +54,7 @@ asyncpreempt:
 	pushq	%r15
 	.cfi_offset r15, -264
 	cld
+asyncpreemptpushed:
 	movq	%rsp, %rbx
 	subq	xsavesize(%rip), %rsp
 	andq	$-64, %rsp
@@ -57,12 +66,15 @@ asyncpreempt:
 	movl	$-1, %eax
 	movl	$-1, %edx
 	xsave64	(%rsp)
+asyncpreemptsaved:
 	/* the next G expects the x87's stack to be empty, as it is between calls */
 	fninit
 	call	asyncpreempt2
+	movq	$0, (%rax)	/* gp->preempted */
 	movl	$-1, %eax
 	movl	$-1, %edx
 	xrstor64 (%rsp)
+asyncpreemptloaded:
 	movq	%rbx, %rsp
 	popq	%r15
 	popq	%r14
@@ -79,10 +91,13 @@ asyncpreempt:
 	popq	%rcx
 	popq	%rax
 	popq	%rbp
+asyncpreemptpopped:
 	.cfi_def_cfa rsp, 16+128
 	popfq
 	.cfi_def_cfa rsp, 8+128
+asyncpreemptreturn:
 	ret	$128
+asyncpreemptend:
 	.cfi_endproc
 	.size	asyncpreempt, .-asyncpreempt
 

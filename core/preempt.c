@@ -58,7 +58,7 @@ enum {
 };
 
 size_t xsavesize = 4096;
-void asyncpreempt2(void);
+uintptr_t *asyncpreempt2(void);
 
 typedef void sigfn(int, siginfo_t *, void *);
 static sigfn *libccancel, *libcsetxid; /* libc's handlers, NULL if it has set none */
@@ -177,10 +177,11 @@ gate(struct g *gp, struct ucontextk *uc)
 
 /* The context goes on with asyncpreempt, as if it had called it just where it stands. */
 static void
-inject(struct ucontextk *uc)
+inject(struct g *gp, struct ucontextk *uc)
 {
 	uintptr_t sp = uc->gregs[REG_RSP] - REDZONE - 8;
 
+	gp->preempted = sp;
 	*(uint64_t *)sp = uc->gregs[REG_RIP];
 	uc->gregs[REG_RSP] = sp;
 	uc->gregs[REG_RIP] = (uint64_t)asyncpreempt;
@@ -212,6 +213,7 @@ asynccancels(struct g *gp)
 static void
 asynccancel(struct g *gp)
 {
+	gp->preempted = 0; /* it is not returned to */
 	abandonsyscall(gp);
 	host->testcancel();
 }
@@ -233,8 +235,8 @@ cancelg(struct g *gp)
 		preemptm(mp); /* else it is in no cancellation point, and a kick might interrupt a call for nothing */
 }
 
-/* Called by asyncpreempt, in user mode, on the G's stack. */
-void
+/* Called by asyncpreempt, in user mode, on the G's stack. A handler that runs at its end does not return here: preempted.c. */
+uintptr_t *
 asyncpreempt2(void)
 {
 	struct g *gp = getg();
@@ -245,6 +247,7 @@ asyncpreempt2(void)
 	fetch_and(&gp->attn, ~(uint32_t)ATTN_PREEMPT);
 	gopreempt();
 	rtexit(gp);
+	return &gp->preempted;
 }
 
 /*
@@ -274,9 +277,9 @@ kicked(struct g *gp, struct ucontextk *uc)
 	}
 	if(asynccancels(gp)){
 		if(ownstack(gp, uc) && !textours(uc->gregs[REG_RIP]) && !completed(gp, uc))
-			inject(uc);
+			inject(gp, uc);
 	}else if((load_relaxed(&gp->attn) & ATTN_PREEMPT) && options.preempt && gate(gp, uc))
-		inject(uc);
+		inject(gp, uc);
 }
 
 static void
@@ -460,6 +463,7 @@ rtexitslow(struct g *gp)
 		if(a & ATTN_SIGNAL){
 			if(load_relaxed(&sched.sigwake))
 				sigdispatch(gp->m);
+			errno = e; /* a handler may not return here */
 			sigdeliver(gp);
 		}
 		compiler_barrier();

@@ -176,6 +176,7 @@ struct g {
 	uint32_t linkgen;      /* on libc's list of threads if it is the current one */
 	uint32_t tlsgen;       /* ld.so's generation when its TLS was made */
 	struct g *alllink;     /* allgs, append only */
+	uintptr_t preempted;   /* preempted.c: where asyncpreempt's frame begins, or 0; only the G */
 	uint8_t notinherit;    /* its attributes said PTHREAD_EXPLICIT_SCHED: shim/attr.c; fixed at creation */
 	uint8_t redo;          /* netpoll_keep.c: a call that has begun makes attempts in user mode; only the G writes */
 };

@@ -187,6 +187,11 @@ void sigmaskfork(void);
 extern struct m sysmonm;
 struct m *sigsysmon(void); /* sysmon's M if it takes signals, else NULL */
 
+/* ---- preempted.c ---- */
+extern size_t xsavesize; /* preempt.c: bytes that asyncpreempt keeps for the extended state */
+/* preemptedcontext makes uc, in a handler, what it would be had gp not been preempted when the signal came. */
+void preemptedcontext(struct g *gp, struct ucontextk *uc);
+
 /* ---- preempt.c ---- */
 void preemptfork(void);
 

@@ -240,12 +240,14 @@ sigframe(int sig, const siginfo_t *info, struct ucontextk *uc, const struct ksig
 {
 	size_t nfp = fpsize(uc->fp);
 	stack_t ss = sigaltstackof(gp);
-	struct sigframe *f = frameplace(&ss, ka, uc->gregs[REG_RSP], nfp);
+	struct sigframe *f;
 	struct sigdata *d = gp->sigdata;
 	bool kept = d != NULL && d->kept;
 	uint64_t mask = (kept ? gp->sigmask : uc->sigmask) | ka->mask;
 
 	sigkeepraised(gp);
+	preemptedcontext(gp, uc);
+	f = frameplace(&ss, ka, uc->gregs[REG_RSP], nfp);
 	if(f == NULL)
 		f = (struct sigframe *)8; /* the kernel kills by SIGSEGV: so does the fault here */
 	if(!(ka->flags & SA_NODEFER))
