@@ -7,7 +7,10 @@
  * the Ps need, the lookout and a few that block, have theirs in one mapping that the runtime's start makes, in the program's own call of
  * pthread_create. Those after them have what libc maps for them.
  *
- * A slot, from low to high: a guard page, the signal stack, a guard page, the stack, with libc's TCB on top. It is used once: its thread
+ * On top of a kernel thread's stack are libc's TCB and the static TLS of all libraries, for which there has to be room beside what the
+ * thread itself needs: OpenBLAS, of which ffmpeg has a copy, wants 60 KiB.
+ *
+ * A slot, from low to high: a guard page, the signal stack, a guard page, the stack. It is used once: its thread
  * may still be on it when its M is free for another (mleave), and threads do not end often.
  */
 #include <sys/auxv.h>
@@ -31,10 +34,16 @@ sigstacksize(void)
 	return size < SIGSTACKMIN ? SIGSTACKMIN : (size + PAGE - 1) & ~(PAGE - 1);
 }
 
+size_t
+kstacksize(size_t need)
+{
+	return need + ((tcblayout.tlssize + PAGE - 1) & ~(PAGE - 1));
+}
+
 static size_t
 slotsize(void)
 {
-	return PAGE + sigstacksize() + PAGE + MSTACK;
+	return PAGE + sigstacksize() + PAGE + kstacksize(MSTACK);
 }
 
 /* Where address space is limited the program is to get what there is. */

@@ -86,11 +86,8 @@ static int
 makethread(struct m *mp)
 {
 	void *(*fn)(void *) = mp ? mentry : lookout, *stack = mstackget(mp);
-	int e = host->newthread(fn, mp, stack, MSTACK);
 
-	if(e == EINVAL && stack != NULL)
-		e = host->newthread(fn, mp, NULL, MSTACK); /* TLS does not fit */
-	return e;
+	return host->newthread(fn, mp, stack, kstacksize(MSTACK));
 }
 
 static void
@@ -127,7 +124,7 @@ newmhere(struct m *mp)
 	/* no handler of the program's may find the M's TCB in force; libc's own signals know it */
 	rawsyscall(SYS_rt_sigprocmask, SIG_SETMASK, &most, &old, 8);
 	setfsbase(gp->m->fsbase);
-	e = host->newthread(mentry, mp, NULL, MSTACK);
+	e = host->newthread(mentry, mp, NULL, kstacksize(MSTACK));
 	setfsbase(gp->fsbase);
 	sigsetkernelmask(old);
 	return e;
@@ -220,9 +217,9 @@ newhelper(void *(*fn)(void *), size_t stack)
 	int e;
 
 	if(gp == NULL)
-		return host->newthread(fn, NULL, NULL, stack);
+		return host->newthread(fn, NULL, NULL, kstacksize(stack));
 	setfsbase(gp->m->fsbase);
-	e = host->newthread(fn, NULL, NULL, stack);
+	e = host->newthread(fn, NULL, NULL, kstacksize(stack));
 	setfsbase(gp->fsbase);
 	return e;
 }

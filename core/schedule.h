@@ -54,9 +54,10 @@ bool takeidlep(struct m *);
 void procinit(int n);
 
 /* ---- mstack.c ---- */
-enum { MSTACK = 128 << 10 }; /* an M's stack, with libc's TCB and TLS on it */
+enum { MSTACK = 128 << 10 };
+size_t kstacksize(size_t need); /* of the stack of a kernel thread that needs so much of it for itself, in bytes, whole pages */
 void mstackstart(void);      /* sets memory aside for the first Ms; gomaxprocs is known */
-void *mstackget(struct m *); /* the stack for a new M, of MSTACK bytes, and its signal stack if it has none; for the lookout if NULL. NULL: there is no more */
+void *mstackget(struct m *); /* the stack for a new M, of kstacksize(MSTACK) bytes, and its signal stack if it has none; for the lookout if NULL. NULL: there is no more */
 size_t sigstacksize(void);   /* of an M's signal stack, in whole pages */
 
 /* ---- m.c, newm.c ---- */

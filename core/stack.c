@@ -391,9 +391,9 @@ written(uintptr_t page)
 void
 stacktrim(struct g *gp)
 {
-	uintptr_t probe = (gp->stack.hi - TRIMDEPTH) & ~(PAGE - 1);
+	uintptr_t top = tlsstacktop(gp), probe = (top - TRIMDEPTH) & ~(PAGE - 1);
 
-	if(gp->stack.hi - gp->stack.lo < 4 * TRIMDEPTH || !written(probe))
+	if(top - gp->stack.lo < 4 * TRIMDEPTH || !written(probe))
 		return;
 	rawsyscall(SYS_madvise, gp->stack.lo, probe + PAGE - gp->stack.lo, MADV_DONTNEED);
 }

@@ -27,7 +27,7 @@
 #include "tlscal.h"
 
 enum {
-	DONORSTACK = 128 << 10,
+	DONORSTACK = 128 << 10, /* and the static TLS */
 	TCBMAX = 16 << 10,
 	STACKLISTS = 16 + 16 + 8 + 8, /* from dl_stack_user to the lock */
 };
@@ -380,7 +380,8 @@ static void
 rundonor(void)
 {
 	struct donor d = {0};
-	long p = rawsyscall(SYS_mmap, 0, DONORSTACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t size = DONORSTACK + ((lay->tlssize + 4095) & ~4095UL);
+	long p = rawsyscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uint32_t at;
 	int e;
 
@@ -389,19 +390,19 @@ rundonor(void)
 		return;
 	}
 	d.stack = (uintptr_t)p;
-	if((e = ops->runthread((void *)p, DONORSTACK, donor, &d)) != 0)
+	if((e = ops->runthread((void *)p, size, donor, &d)) != 0)
 		bad = e == EAGAIN || e == ENOMEM ? tlscalagain : "stack of a thread";
 	if(bad == NULL){
 		lay->stackblock = at = findword(cal->image, d.stack);
 		lay->stackblocksize = at + 8;
-		if(at == 0 || *(size_t *)(cal->image + at + 8) != DONORSTACK)
+		if(at == 0 || *(size_t *)(cal->image + at + 8) != size)
 			bad = "stackblock";
 		else if((lay->result = findword((void *)d.tcb, (uintptr_t)&bad)) == 0)
 			bad = "result";
 	}
 	if(bad == NULL)
 		cleanimage(&d);
-	rawsyscall(SYS_munmap, p, DONORSTACK);
+	rawsyscall(SYS_munmap, p, size);
 }
 
 static void
