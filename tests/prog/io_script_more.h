@@ -477,6 +477,15 @@ static void
 stepsinit(void)
 {
 	struct sigaction sa = { .sa_handler = ignoreit };
+	sigset_t child;
+
+	/*
+	 * One that is ignored may wake a thread, of all those who let it through, and end its call: if the child has ended before the thread that
+	 * made it is back from posix_spawn, where it has it blocked.
+	 */
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	OK(pthread_sigmask(SIG_BLOCK, &child, NULL));
 
 	OK(sigaction(SIGUSR1, &sa, NULL));
 	sa.sa_flags = SA_RESTART;
