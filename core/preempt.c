@@ -2,10 +2,7 @@
 /*
  * Kicks: the signal that makes a running G look up (Go: preemptM, signal_unix.go, preempt.go).
  *
- * It is signal 32, real-time, which libc keeps for itself and lets no program block or handle; libc sends
- * it in pthread_cancel only. A kick carries a value of ours, so that libc's are told apart and passed on. A
- * thread has at most one kick on its way (m.signalpending), so kicks never fill up the user's limit of
- * queued signals.
+ * What is sent, and how: kick.c.
  *
  * The handler, in user mode:
  *   - ATTN_SIGNAL: delivers a queued signal to the interrupted G, as sigtramp does;
@@ -14,26 +11,6 @@
  * In runtime mode it does nothing, as rtexit() looks at attn, too. On a thread without a G it
  * brings the mask in line (sigmask.c).
  *
- * m.signalpending, and who changes it. A kick that is lost leaves it at SENT, and kickwait waits for ever:
- *
- *   NONE -> ASKED     sysmon (preemptask)
- *   ASKED -> NONE     sysmon: the G has begun a system call meanwhile
- *   any -> SENT       whoever then sends the kick; the M itself, which sends none (kickhold)
- *   SENT -> NONE      the handler, on that M's thread; waitkernel in sigwait.c, which has taken the kick; who could not send it
- *   any -> NONE       minitsignals: the thread is new, and kicks to the one before it are gone with that
- *
- * So a thread must not block kicks for long, nor leave its G doing so:
- *
- *   blocked in                                      until
- *   our handlers                                    they return; the program's let kicks through (SIGNEVER)
- *   siglock and its like, setuid: runtime mode      they are over; there is no switch inside
- *   vfork, clone: the G is not to be found          the call is over
- *   fork: user mode, within libc                    forkparent; lll.c sees to it that the G stays on its thread
- *   sigwait and ppoll: user mode                    the call, which the kick ends
- *   the last moments of an M's thread               its end; nobody waits for it any more
- *
- * Under stress a thread that schedules and blocks kicks is fatal (stress.c).
- *
  * The gate. A G may be stopped between any two instructions of its program, but not
  *   - in libc, ld.so, the vDSO or heddle: locks that others spin on, half a switch;
  *   - in a system call that it said is blocking: its P can be taken as it is;
@@ -41,7 +18,6 @@
  *   - while a debugger steps through it.
  * There, sysmon takes its P after two tries, and the G goes on without (sysmon.c).
  */
-#include <linux/membarrier.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
 
@@ -50,7 +26,6 @@
 #include "tls.h"
 
 enum {
-	KICKMAGIC = 0x6b63696b,
 	SPARE = 8 << 10, /* for what asyncpreempt calls */
 	PUSHES = 17 * 8,
 	REDZONE = 128,
@@ -71,90 +46,6 @@ struct kernelaction {
 	uint64_t mask;
 };
 static struct kernelaction wascancel, wassetxid;
-
-/* ---- sending ---- */
-
-static void
-sendkick(struct m *mp)
-{
-	siginfo_t info = {.si_signo = SIGCANCELNO, .si_code = SI_QUEUE};
-
-	info.si_pid = sigpid;
-	info.si_value.sival_int = KICKMAGIC;
-	if(rawsyscall(SYS_rt_tgsigqueueinfo, sigpid, load_relaxed(&mp->tid), SIGCANCELNO, &info) < 0)
-		store_release(&mp->signalpending, KICK_NONE);
-}
-
-void
-preemptm(struct m *mp)
-{
-	if(xchg(&mp->signalpending, KICK_SENT) != KICK_SENT)
-		sendkick(mp);
-}
-
-/*
- * A kick that asks for preemption must not interrupt a system call, which might return EINTR for nothing. This is
- * Dekker's pattern again, with the barrier on the side of who asks:
- *
- *	sysmon                          G, in entersyscall
- *	signalpending = ASKED           insyscall = 1
- *	membarrier                      compiler barrier
- *	insyscall? then no kick         signalpending? wait until the kick has come, or has been dropped
- *
- * Who kicks for a signal meanwhile turns ASKED into SENT and sends: that kick must not be dropped.
- */
-bool
-preemptask(struct m *mp, struct g *gp)
-{
-	if(!options.preempt)
-		return true;
-	if(!cas(&mp->signalpending, KICK_NONE, KICK_ASKED))
-		return false;
-	stressat(ST_kick);
-	if(!nomembarrier)
-		rawsyscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-	if(load_acquire(&gp->insyscall) || load_acquire(&mp->curg) != gp)
-		cas(&mp->signalpending, KICK_ASKED, KICK_NONE);
-	else if(cas(&mp->signalpending, KICK_ASKED, KICK_SENT))
-		sendkick(mp);
-	return true;
-}
-
-/* The other side; runtime mode. Kicks for a signal are awaited, too: by now it may have been delivered. */
-void
-kickwait(struct m *mp)
-{
-	for(int i = 0; load_acquire(&mp->signalpending); i++)
-		if(i < 100)
-			cpurelax();
-		else
-			rawsyscall(SYS_sched_yield);
-}
-
-/*
- * One has been sent whose handler has not begun, however long that takes: it is going to see what attn has had set, with a full
- * barrier, before this look.
- */
-bool
-kickcomes(struct m *mp)
-{
-	return load_acquire(&mp->signalpending) == KICK_SENT;
-}
-
-/* No kick is pending for the caller's M when this returns, and none will be sent before kickrelease. Runtime mode. */
-void
-kickhold(struct m *mp)
-{
-	while(!cas(&mp->signalpending, KICK_NONE, KICK_SENT))
-		kickwait(mp);
-}
-
-/* What came meanwhile is in attn. */
-void
-kickrelease(struct m *mp)
-{
-	store_release(&mp->signalpending, KICK_NONE);
-}
 
 /* ---- the handler ---- */
 
@@ -282,6 +173,16 @@ kicked(struct g *gp, struct ucontextk *uc)
 		inject(gp, uc);
 }
 
+void
+kicktaken(struct g *gp, struct m *mp, struct ucontextk *uc)
+{
+	xchg(&mp->signalpending, KICK_NONE); /* before the looks at attn and sigall: whoever kicks from now on sends another */
+	if(gp == NULL)
+		sigkickg0(mp, uc);
+	else if(gp->locks == 0 && mp->sigreraise == 0) /* else a signal for gp is right behind (nextsignal) */
+		kicked(gp, uc);
+}
+
 static void
 preempttramp(int sig, siginfo_t *info, void *ucv)
 {
@@ -298,13 +199,8 @@ preempttramp(int sig, siginfo_t *info, void *ucv)
 			libccancel(sig, info, ucv);
 		return;
 	}
-	if(mp == NULL)
-		return;
-	xchg(&mp->signalpending, KICK_NONE); /* before the looks at attn and sigall: whoever kicks from now on sends another */
-	if(gp == NULL)
-		sigkickg0(mp, ucv);
-	else if(gp->locks == 0 && mp->sigreraise == 0) /* else a signal for gp is right behind (nextsignal) */
-		kicked(gp, ucv);
+	if(mp != NULL)
+		kicktaken(gp, mp, ucv);
 }
 
 /*

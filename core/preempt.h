@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Making a running G look: kicks, preemption, cancellation. preempt.c */
+/* Making a running G look: kicks, preemption, cancellation. kick.c, preempt.c */
 #ifndef HEDDLE_PREEMPT_H
 #define HEDDLE_PREEMPT_H
 
@@ -8,6 +8,8 @@ void preemptm(struct m *); /* kicks it: its G looks at attn */
 /* preemptask is the same for preemption: not while gp is in a system call. False if another one is on its way, or is about to be. */
 bool preemptask(struct m *, struct g *);
 void kickwait(struct m *);    /* until none is on its way to the caller's */
+bool kicksowed(void);         /* has the kernel refused one? sysmon's, */
+void kickagain(void);         /* which sends it again */
 bool kickcomes(struct m *);   /* has one been sent that its handler has not seen yet? After attnset */
 void kickhold(struct m *);    /* no kicks to the caller, until */
 void kickrelease(struct m *);

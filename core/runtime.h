@@ -228,6 +228,7 @@ struct m {
 	uint32_t signalpending; /* atomic: KICK_*; preempt.c */
 	uint32_t nhandled;   /* our signal handlers that have run on its thread; only these */
 	int32_t sigreraise;  /* signal that its G is sending to it in sigdeliver, 0 none; only that G */
+	siginfo_t reraised;  /* what was sent so last; only that G */
 	uintptr_t gsignal;   /* signal stack's lowest address */
 	size_t gsignalsize;
 	int64_t cpulast;     /* sysmon's: the thread's CPU clock when last looked at */

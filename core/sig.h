@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files about signals share: signal.c, sigqueue.c, sigmask.c, preempt.c. */
+/* What the files about signals share: signal.c, sigqueue.c, sigmask.c, kick.c, preempt.c. */
 #ifndef HEDDLE_SIG_H
 #define HEDDLE_SIG_H
 
@@ -12,12 +12,13 @@ enum {
 	SIGCANCELNO = 32, /* libc's: no program can block or handle it. Ours for kicks */
 	SIGSETXIDNO = 33, /* libc's */
 	KERNELRESTORER = 0x04000000, /* SA_RESTORER */
+	KICKMAGIC = 0x6b63696b, /* a kick's value */
 	MAXCALLS = 4, /* one in another's handler, and so on; what lies deeper is not given back if that does not return */
 };
 
 #define SIGBIT(sig) (1ULL << ((sig)-1))
 /* What no program's mask ever contains; the first two are libc's, the others the kernel's. */
-#define SIGNEVER    (SIGBIT(SIGCANCELNO) | SIGBIT(SIGSETXIDNO) | SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
+#define SIGNEVER    (kickbit | SIGBIT(SIGCANCELNO) | SIGBIT(SIGSETXIDNO) | SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
 /* Raised by what a thread does itself, if the kernel says so by a positive si_code. */
 #define SIGSYNC     (SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGFPE) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGSYS))
 
@@ -124,6 +125,11 @@ void sigunlockh(void);
 struct sigdata *sigdataof(struct g *); /* makes it if there is none; NULL without memory */
 struct sigdata *sigdataofh(struct g *); /* siglock */
 void sigenqueue(struct g *to, const siginfo_t *); /* in a handler; NULL: the process */
+/* sigtoself makes the kernel deliver info's signal to mp, the caller's thread, also where the user has as many signals queued as may be: the
+ * kernel drops the siginfo then, which siglost restores in the handler if mp->sigreraise names the signal. */
+void sigtoself(struct m *mp, const siginfo_t *info);
+void sigqueueself(const siginfo_t *info); /* the same for the caller's thread, whatever that is */
+void siglost(struct m *mp, siginfo_t *info);
 void sigput(struct g *to, struct g *owner, const siginfo_t *); /* not in a handler; owner: who gets what is for the process, or NULL */
 bool sigtake(struct g *, uint64_t which, siginfo_t *);
 bool sigtakeh(struct g *, uint64_t which, siginfo_t *); /* in a handler */
@@ -192,7 +198,15 @@ extern size_t xsavesize; /* preempt.c: bytes that asyncpreempt keeps for the ext
 /* preemptedcontext makes uc, in a handler, what it would be had gp not been preempted when the signal came. */
 void preemptedcontext(struct g *gp, struct ucontextk *uc);
 
+/* ---- kick.c ---- */
+extern int32_t kicksig;  /* the signal that kicks: SIGCANCELNO, or a standard one; fixed by kickinit */
+extern uint64_t kickbit; /* its bit */
+void kickinit(void);
+void sendkick(struct m *);
+bool iskick(struct m *, const siginfo_t *); /* of kicksig, on that M's thread, NULL none */
+
 /* ---- preempt.c ---- */
+void kicktaken(struct g *, struct m *, struct ucontextk *); /* in the handler, with the current G or NULL */
 void preemptfork(void);
 
 /* ---- asm/sig_amd64.S ---- */

@@ -46,7 +46,7 @@ sighandlers(void)
 bool
 alwaysours(int sig)
 {
-	return sig == SIGSEGV || sig == SIGBUS || sig == options.dumpsig;
+	return sig == SIGSEGV || sig == SIGBUS || sig == options.dumpsig || sig == kicksig;
 }
 
 static long

@@ -315,7 +315,7 @@ nextsignal(struct g *gp, uint64_t mask)
 		return;
 	if(sighandled(info.si_signo))
 		gp->m->sigreraise = info.si_signo;
-	rawsyscall(SYS_rt_tgsigqueueinfo, sigpid, gp->m->tid, info.si_signo, &info);
+	sigtoself(gp->m, &info);
 }
 
 /*

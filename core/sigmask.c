@@ -171,7 +171,7 @@ sigkickg0(struct m *mp, struct ucontextk *uc)
 	uint64_t all = load_acquire(&sigall) & ~SIGNEVER;
 
 	if(mp->dozes && load_acquire(&sysmonup) && ownerof(mp) == NULL)
-		all |= load_relaxed(&sighandledset);
+		all |= load_relaxed(&sighandledset) & ~SIGNEVER;
 	uc->sigmask |= all;
 	store_release(&mp->sigmask, mp->sigmask | all);
 }

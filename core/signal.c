@@ -86,7 +86,7 @@ defaultaction(int sig, const siginfo_t *info, struct ucontextk *uc, bool sync)
 		kerneldefault(sig);
 	uc->sigmask &= ~SIGBIT(sig);
 	if(!sync)
-		rawsyscall(SYS_rt_tgsigqueueinfo, rawsyscall(SYS_getpid), rawsyscall(SYS_gettid), sig, info);
+		sigqueueself(info);
 }
 
 /* ---- the handler ---- */
@@ -250,6 +250,13 @@ sigtramp(int sig, siginfo_t *info, void *ucv)
 
 	if(mp != NULL)
 		mp->nhandled++;
+	if(unlikely(sig == kicksig) && iskick(mp, info)){
+		if(mp != NULL)
+			kicktaken(gp, mp, uc);
+		return;
+	}
+	if(gp != NULL)
+		siglost(mp, info);
 	if(sig == options.dumpsig){
 		fetch_or(&sched.sigwake, SIGWAKE_DUMP);
 		sysmonwake();
@@ -316,8 +323,9 @@ siginit(void)
 	stack_t ss;
 
 	sigpid = (int32_t)rawsyscall(SYS_getpid);
+	kickinit();
 	actionsinit();
-	sigsetkernelmask(mask);
+	sigsetkernelmask(mask & ~kickbit);
 	maing->m->sigmask = mask & ~SIGNEVER;
 	sigginit(maing, mask);
 	rawsyscall(SYS_sigaltstack, NULL, &ss);

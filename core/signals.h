@@ -43,6 +43,8 @@ void sigmaskback(struct g *, uint64_t old);
 /* sigsend queues a signal for one G, or for the process (NULL), as if by pthread_kill or kill: si_signo, si_code and the rest are
  * set. Runtime mode or a thread without a G. It returns false if it is the kernel's to do: no handler to run, nobody to run it. */
 bool sigsend(struct g *to, const siginfo_t *);
+/* sigrefused: the user has as many queued as may be, and this, for a G or the process, would be one more: EAGAIN. */
+bool sigrefused(const siginfo_t *);
 /* sigtoremote is tgkill of a thread of another process that is a G there: 0 or a negative errno. Any thread. */
 long sigtoremote(int32_t pid, uint32_t tid, int sig);
 /* The program's view of a signal's action; flags and mask as the kernel has them. 0 or a positive errno. */

@@ -13,6 +13,7 @@
  */
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "sig.h"
 
@@ -39,6 +40,7 @@ static uint64_t procbits; /* atomic: signals in procq */
 static uint32_t ngents;   /* atomic: entries on Gs' queues */
 static struct sigent *freeents, firstents[FIRSTENTS];
 static uint32_t nents;    /* ever made */
+static uint32_t nused;    /* atomic: in use */
 
 /* ---- the lock ---- */
 
@@ -72,6 +74,51 @@ sigunlock(uint64_t mask)
 {
 	sigunlockh();
 	sigsetkernelmask(mask);
+}
+
+/* ---- the kernel's limit ---- */
+
+/*
+ * RLIMIT_SIGPENDING bounds what all processes of a user have queued. Beyond that the kernel refuses real-time signals, but for those of kill(2),
+ * which it delivers without their siginfo; so it does with standard ones, unless they are its own.
+ */
+static void
+queueanyhow(int32_t pid, int32_t tid, const siginfo_t *info)
+{
+	siginfo_t bare = {.si_signo = info->si_signo, .si_code = SI_USER};
+
+	if(unlikely(rawsyscall(SYS_rt_tgsigqueueinfo, pid, tid, info->si_signo, info) == -EAGAIN))
+		rawsyscall(SYS_rt_tgsigqueueinfo, pid, tid, info->si_signo, &bare); /* only to oneself may one say SI_USER */
+}
+
+void
+sigqueueself(const siginfo_t *info)
+{
+	queueanyhow((int32_t)rawsyscall(SYS_getpid), (int32_t)rawsyscall(SYS_gettid), info);
+}
+
+void
+sigtoself(struct m *mp, const siginfo_t *info)
+{
+	mp->reraised = *info;
+	queueanyhow(sigpid, mp->tid, info);
+}
+
+void
+siglost(struct m *mp, siginfo_t *info)
+{
+	if(unlikely(info->si_code == SI_USER && info->si_pid == 0) && mp->sigreraise == info->si_signo)
+		*info = mp->reraised;
+}
+
+/* Is info refused by a user who has too many? What is queued for Gs counts as what the kernel has. */
+bool
+sigrefused(const siginfo_t *info)
+{
+	struct rlimit64 lim;
+
+	return info->si_signo >= FIRSTRT && info->si_code != SI_USER && !sigignored(info->si_signo) &&
+	       rawsyscall(SYS_prlimit64, 0, RLIMIT_SIGPENDING, NULL, &lim) == 0 && load_relaxed(&nused) >= lim.rlim_cur;
 }
 
 /* ---- memory ---- */
@@ -142,6 +189,7 @@ entfree(struct sigent *e)
 {
 	e->next = freeents;
 	freeents = e;
+	store_relaxed(&nused, nused - 1);
 }
 
 /*
@@ -175,6 +223,7 @@ put(struct g *to, struct g *owner, const siginfo_t *info)
 		return;
 	if((e = entalloc()) == NULL)
 		return;
+	store_relaxed(&nused, nused + 1);
 	e->info = *info;
 	sigunmark(&e->info);
 	e->to = owner;
@@ -424,5 +473,5 @@ sigqueuefork(void)
 	procbits = 0;
 	ngents = 0;
 	freeents = NULL;
-	nents = 0;
+	nents = nused = 0;
 }

@@ -282,7 +282,7 @@ sigdeliver(struct g *gp)
 		/* still in runtime mode, so that the thread is the right one; sigframe() turns to user mode for the handler */
 		mp = gp->m;
 		mp->sigreraise = info.si_signo;
-		rawsyscall(SYS_rt_tgsigqueueinfo, sigpid, mp->tid, info.si_signo, &info);
+		sigtoself(mp, &info);
 		if(gp->locks == 0){
 			rtenter(gp); /* the handler has run */
 			gp->locks = depth;

@@ -20,7 +20,7 @@ uint32_t nsigwaiters;
 static int
 waitkernel(struct g *gp, uint64_t set, siginfo_t *info, const struct timespec *timeout)
 {
-	uint64_t kick = SIGBIT(SIGCANCELNO), both = set | kick;
+	uint64_t kick = kickbit, both = set | kick;
 	struct m *mp = gp->m;
 	struct stopwatch w;
 	int r = -ERESTART;
@@ -33,7 +33,7 @@ waitkernel(struct g *gp, uint64_t set, siginfo_t *info, const struct timespec *t
 		if(r == -EINTR && !stopended(&w, r))
 			r = -ERESTART;
 	}
-	if(r == SIGCANCELNO){
+	if(r == kicksig){
 		/* a handler may have moved the G: of two threads one has got it, and to be kicked in vain does no harm */
 		store_release(&mp->signalpending, KICK_NONE);
 		store_release(&gp->m->signalpending, KICK_NONE);

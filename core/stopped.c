@@ -126,7 +126,7 @@ stopring(void)
 bool
 stopsleep(struct note *n, int64_t until)
 {
-	uint64_t kick = SIGBIT(SIGCANCELNO);
+	uint64_t kick = kickbit;
 	struct stopwatch w = stopwatch();
 	struct timespec ts;
 	int64_t left;
@@ -139,7 +139,7 @@ stopsleep(struct note *n, int64_t until)
 		stopended(&w, r);
 		w = stopwatch();
 	}
-	if(r == SIGCANCELNO)
+	if(r == kicksig)
 		store_release(&sysmonm.signalpending, KICK_NONE);
 	rawsyscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &kick, NULL, 8);
 	return load_acquire(&n->key) != 0;

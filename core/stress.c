@@ -289,7 +289,7 @@ checkmask(void)
 	uint64_t blocked = 0;
 
 	rawsyscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, 8);
-	if(blocked & (SIGBIT(SIGCANCELNO) | SIGBIT(SIGSETXIDNO)))
+	if(blocked & (kickbit | SIGBIT(SIGCANCELNO) | SIGBIT(SIGSETXIDNO)))
 		throw("stress: a kernel thread that schedules blocks the kick");
 }
 

@@ -219,7 +219,7 @@ deepsleep(void)
 {
 	int64_t now = nanotime(), until = stackspare() ? now + NSEC : alonedue(now);
 
-	if(options.schedtrace > 0 || load_relaxed(&sched.nblockq) != 0)
+	if(options.schedtrace > 0 || load_relaxed(&sched.nblockq) != 0 || kicksowed())
 		return false;
 	lock(&sched.lock);
 	if(sched.npidle != gomaxprocs || strandedwork()){
@@ -441,6 +441,8 @@ sysmon(void *arg)
 		pollnetwork(now);
 		if(unlikely(load_relaxed(&sched.sigwake)))
 			sigdispatch(NULL);
+		if(unlikely(kicksowed()))
+			kickagain();
 		overduetimers(now);
 		rescue(now);
 		blockretry(now);

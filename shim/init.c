@@ -18,6 +18,7 @@
 #include "dynsym.h"
 #include "fd.h"
 #include "patch.h"
+#include "sig.h"
 #include "sync.h"
 #include "thread.h"
 
@@ -62,7 +63,7 @@ __libc_start_main(int (*mainfn)(int, char **, char **), int argc, char **argv, i
 
 /* ---- kernel threads for the runtime, made by libc so that it knows them ---- */
 
-/* All signals are blocked meanwhile but those that libc itself uses (it leaves these alone). */
+/* All signals are blocked meanwhile but those that libc itself uses (it leaves these alone), and the kick. */
 static int
 makethread(const pthread_attr_t *attr, pthread_t *thp, void *(*fn)(void *), void *arg)
 {
@@ -70,6 +71,8 @@ makethread(const pthread_attr_t *attr, pthread_t *thp, void *(*fn)(void *), void
 	int e;
 
 	sigfillset(&all);
+	if(kicksig != SIGCANCELNO)
+		sigdelset(&all, kicksig);
 	libc.pthread_sigmask(SIG_SETMASK, &all, &old);
 	e = libc.pthread_create(thp, attr, fn, arg);
 	libc.pthread_sigmask(SIG_SETMASK, &old, NULL);

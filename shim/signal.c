@@ -177,6 +177,8 @@ sendto1(struct g *to, const siginfo_t *info)
 	struct g *self = getg();
 	int e = 0;
 
+	if(sigrefused(info))
+		return EAGAIN;
 	if((load_acquire(&to->exitstate) & JSTATE) >= Jended || to->status == Gdead)
 		return 0; /* not joined yet: as libc has it, no error */
 	if(self != NULL)
@@ -249,6 +251,8 @@ sendself(const siginfo_t *info)
 	struct g *self = getg();
 	bool r;
 
+	if(sigrefused(info))
+		return false; /* so says the kernel */
 	if(self == NULL)
 		return sigsend(NULL, info);
 	rtenter(self);
