@@ -76,7 +76,7 @@ mayhavechildren(void)
 static bool
 unhandled(const struct stopwatch *w)
 {
-	return getm() == w->mp && w->mp->nhandled == w->handled && !sigcaught(w->caught) &&
+	return w->mp != NULL && getm() == w->mp && w->mp->nhandled == w->handled && !sigcaught(w->caught) &&
 	       ((load_relaxed(&sighandledset) & SIGBIT(SIGCHLD)) || !mayhavechildren());
 }
 

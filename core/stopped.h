@@ -15,13 +15,13 @@ struct stopwatch {
 
 extern uint32_t nstops; /* atomic: stops that have been seen */
 
-/* stopwatch is taken before a system call that no kick can come before unseen. On an M, with a G in force or on g0. */
+/* stopwatch is taken before a system call that no kick can come before unseen. On an M, with a G in force or on g0; else it shows nothing. */
 static inline struct stopwatch
 stopwatch(void)
 {
 	struct m *mp = getm();
 
-	return (struct stopwatch){mp, mp->nhandled, load_acquire(&nstops), load_acquire(&ncaught)};
+	return (struct stopwatch){mp, mp != NULL ? mp->nhandled : 0, load_acquire(&nstops), load_acquire(&ncaught)};
 }
 
 /*
