@@ -151,6 +151,12 @@ kernelclock(clockid_t id, struct timespec *ts)
 
 int (*rtclock)(clockid_t, struct timespec *) = kernelclock;
 
+void
+clockbykernel(void)
+{
+	rtclock = kernelclock;
+}
+
 int64_t
 nanotime(void)
 {

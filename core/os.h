@@ -38,6 +38,8 @@ rawsyscall6(long n, long a, long b, long c, long d, long e, long f)
 
 /* nanotime is CLOCK_MONOTONIC in nanoseconds (through the vDSO, without touching errno). */
 int64_t nanotime(void);
+/* clockbykernel: from now on by a system call, as reading the time stamp counter is fatal to some thread. */
+void clockbykernel(void);
 extern int (*rtclock)(clockid_t, struct timespec *); /* its: host's, once there is one */
 
 /*

@@ -15,6 +15,7 @@
 #include <linux/keyctl.h>
 #include <sys/resource.h>
 
+#include "sig.h"
 #include "sync.h"
 #include "thread.h"
 
@@ -57,6 +58,31 @@ tidexit(void)
 	if(trycopy(cleartid, &zero, sizeof zero) == 0)
 		syscall(SYS_futex, cleartid, FUTEX_WAKE, 1, NULL, NULL, 0);
 	cleartid = NULL;
+}
+
+/* Does that operation on keys change the thread's credentials? Keyrings of its own are made when they are first asked for. */
+static bool
+ofthread(int op, int ring, long make)
+{
+	switch(op){
+	case KEYCTL_JOIN_SESSION_KEYRING:
+	case KEYCTL_SET_REQKEY_KEYRING:
+	case KEYCTL_ASSUME_AUTHORITY:
+		return true;
+	case KEYCTL_GET_KEYRING_ID:
+		return ring < 0 && make != 0;
+	}
+	return false;
+}
+
+/* For calls that want to know of a process, and take any thread's id. */
+static void
+processid(long *id)
+{
+	struct g *gp = rtready ? gfromtid((uint32_t)*id) : NULL;
+
+	if(gp != NULL && load_relaxed(&gp->goid) != 0)
+		*id = sigpid;
 }
 
 bool
@@ -109,9 +135,18 @@ tidsyscall(long n, long *a, long *b, long c, long *r)
 	case SYS_set_robust_list:
 	case SYS_ioperm:
 	case SYS_iopl:
-	case SYS_perf_event_open: /* most often of the caller */
 	case SYS_landlock_restrict_self:
+	case SYS_pkey_alloc:
+	case SYS_ptrace:
+	case SYS_rseq: /* where libc has been told not to */
+	case SYS_set_thread_area:
+	case SYS_add_key: /* may make a keyring of the thread's */
+	case SYS_request_key:
 		own();
+		return true;
+	case SYS_personality:
+		if((uint32_t)*a != 0xffffffff)
+			own();
 		return true;
 	case SYS_io_uring_setup: /* a ring may be for the thread alone that makes it */
 	case SYS_io_uring_enter:
@@ -129,8 +164,23 @@ tidsyscall(long n, long *a, long *b, long c, long *r)
 			own();
 		return true;
 	case SYS_keyctl:
-		if(*a == KEYCTL_JOIN_SESSION_KEYRING || *a == KEYCTL_SET_REQKEY_KEYRING)
+		if(ofthread((int)*a, (int)*b, c))
 			own();
+		return true;
+	case SYS_perf_event_open:
+		return translate(b, true); /* most often of the caller */
+	case SYS_kcmp:
+		processid(b);
+		processid(a);
+		return true;
+	case SYS_prlimit64:
+	case SYS_getpgid:
+	case SYS_getsid:
+	case SYS_process_vm_readv:
+	case SYS_process_vm_writev:
+	case SYS_move_pages:
+	case SYS_migrate_pages:
+		processid(a);
 		return true;
 	}
 	return true;

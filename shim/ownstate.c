@@ -102,6 +102,25 @@ ofkernelthread(int op)
 	return false;
 }
 
+/* Cookies for sharing a core: *pid becomes the kernel's. False, with errno: another thread's, which cannot have one. */
+static bool
+corethread(unsigned long op, unsigned long *pid, unsigned long scope)
+{
+	pid_t id = (pid_t)*pid;
+	int e = 0;
+
+	if(op == PR_SCHED_CORE_SHARE_FROM)
+		own();
+	if((op == PR_SCHED_CORE_CREATE || op == PR_SCHED_CORE_SHARE_TO) && scope == PR_SCHED_CORE_SCOPE_THREAD)
+		e = kernelown(&id);
+	else
+		id = kernelid(id);
+	*pid = (unsigned long)id;
+	if(e != 0)
+		errno = e == EAGAIN ? ENOMEM : e;
+	return e == 0;
+}
+
 EXPORT int
 prctl(int op, ...)
 {
@@ -133,6 +152,10 @@ prctl(int op, ...)
 		errno = EFAULT;
 		return -1;
 	}
+	if(op == PR_SET_TSC && a == PR_TSC_SIGSEGV)
+		clockbykernel();
+	if(op == PR_SCHED_CORE && !corethread(a, &b, c))
+		return -1;
 	if(ofkernelthread(op))
 		own();
 	return libc.prctl(op, a, b, c, d);
