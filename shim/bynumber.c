@@ -15,7 +15,6 @@
 #include <linux/keyctl.h>
 #include <sys/resource.h>
 
-#include "sig.h"
 #include "sync.h"
 #include "thread.h"
 
@@ -73,16 +72,6 @@ ofthread(int op, int ring, long make)
 		return ring < 0 && make != 0;
 	}
 	return false;
-}
-
-/* For calls that want to know of a process, and take any thread's id. */
-static void
-processid(long *id)
-{
-	struct g *gp = rtready ? gfromtid((uint32_t)*id) : NULL;
-
-	if(gp != NULL && load_relaxed(&gp->goid) != 0)
-		*id = sigpid;
 }
 
 bool
@@ -170,8 +159,8 @@ tidsyscall(long n, long *a, long *b, long c, long *r)
 	case SYS_perf_event_open:
 		return translate(b, true); /* most often of the caller */
 	case SYS_kcmp:
-		processid(b);
-		processid(a);
+		*b = processid((pid_t)*b);
+		*a = processid((pid_t)*a);
 		return true;
 	case SYS_prlimit64:
 	case SYS_getpgid:
@@ -180,8 +169,14 @@ tidsyscall(long n, long *a, long *b, long c, long *r)
 	case SYS_process_vm_writev:
 	case SYS_move_pages:
 	case SYS_migrate_pages:
-		processid(a);
+		*a = processid((pid_t)*a);
 		return true;
+	case SYS_pidfd_open:
+		*r = pidfd_open((pid_t)*a, (unsigned)*b);
+		return false;
+	case SYS_capget:
+		*r = capget((void *)*a, (void *)*b);
+		return false;
 	}
 	return true;
 }

@@ -191,6 +191,10 @@ bool attrrecall(struct g *self, const pthread_attr_t *attr, struct startattr *a)
 void attrkeep(struct g *self, const pthread_attr_t *attr, const struct startattr *a);
 void attrmemoinit(void);
 
+/* ---- byid.c ---- */
+
+pid_t processid(pid_t id); /* the process's, for that of a thread of it */
+
 /* ---- bynumber.c ---- */
 
 /* tidsyscall prepares system call n, with its first arguments *a, *b and c. False: it must not be made, *r and errno are its result. */
