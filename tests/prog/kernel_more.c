@@ -221,10 +221,9 @@ static int refused;
 static void
 waits(void)
 {
-	for(int i = 0; i < 20; i++) {
+	for(int i = 0; i < 2; i++) {
 		sched_yield();
-		if(i % 5 == 0)
-			usleep(300);
+		usleep(300);
 	}
 }
 
