@@ -104,8 +104,8 @@ check-prog: all
 	$(Q)BUILD=$(BUILD) scripts/check.sh prog
 
 # Sanitizers: the unit tests of the core, each in an object folder of its own, with tests/sanitize.c instead of Gs' own TLS, of
-# which check_tls is a test; check_preempted knows every instruction. tsan gets those that do not hand Ps to and fro: what orders that is membarrier(2), of which tsan
-# knows nothing, so that all that a P owns would be a race.
+# which check_tls is a test; check_preempted knows every instruction. tsan gets those that do not hand Ps to and fro: what orders
+# that is membarrier(2), of which tsan knows nothing, so that all that a P owns would be a race.
 SAN_asan  := $(filter-out check_tls check_preempted,$(CHECK_C:tests/%.c=%))
 SAN_tsan  := check_runq check_timer check_stack
 SAN_FLAGS := -O1 -g -fno-sanitize-recover=all
