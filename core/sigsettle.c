@@ -30,8 +30,8 @@
  *
  * Kicks are not blocked for long by who is in runtime mode or on g0 (preempt.c), and nobody waits there for the caller, who holds no lock.
  *
- * What costs little, sigcatchup (a system call), is done when a G has waited for the world outside; sigsettle where a
- * handler is taken away, a timer stopped, or a child reaped.
+ * sigsettle is done where a handler is taken away, a timer stopped, or a child reaped. When a G has waited for the world outside in another way
+ * sigcatchup, which costs a system call, is all that is done: who had come to step 2 may be too late then.
  */
 #include "sig.h"
 
