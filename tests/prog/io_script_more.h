@@ -332,10 +332,17 @@ watched(struct side *s)
 	snprintf(path, sizeof path, "/tmp/io_script.%d.%d", getpid(), s->p->id);
 	if(s->me == 0) {
 		OK(close(OK(open(path, O_CREAT | O_WRONLY, 0600))));
-		s->p->extra[0] = OK(inotify_init1(0));
-		OK(inotify_add_watch(s->p->extra[0], path, IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF));
+		if((s->p->extra[0] = inotify_init1(0)) < 0)
+			EQ(errno, EMFILE); /* other processes of the user have all there may be */
+		else
+			OK(inotify_add_watch(s->p->extra[0], path, IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF));
 	}
 	meet(s);
+	if(s->p->extra[0] < 0) {
+		if(s->me == 0)
+			OK(unlink(path));
+		return;
+	}
 	if(s->me == 1) {
 		int fd = OK(open(path, O_WRONLY));
 		if(draw(&s->own, 2))
@@ -352,7 +359,6 @@ watched(struct side *s)
 			for(char *c = u.b; c < u.b + n; c += sizeof u.e + ((struct inotify_event *)c)->len)
 				seen |= ((struct inotify_event *)c)->mask;
 		}
-		note(s, "watched", seen, 0);
 	}
 	meet(s);
 	if(s->me == 0)
