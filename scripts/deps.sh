@@ -9,7 +9,9 @@ set -u
 
 # tool-or-file:package
 needs="gcc:gcc g++:g++ make:make ld:binutils readelf:binutils pkg-config:pkg-config python3:python3 strace:strace pgrep:procps
-/usr/include/check.h:libcheck /usr/include/libelf.h:libelf-dev /usr/include/liburing.h:liburing-dev /usr/include/pthread.h:libc6-dev"
+/usr/include/check.h:libcheck /usr/include/libelf.h:libelf-dev /usr/include/liburing.h:liburing-dev /usr/include/pthread.h:libc6-dev
+/usr/lib/x86_64-linux-gnu/libjemalloc.a:libjemalloc-dev /usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.a:libgoogle-perftools-dev
+/usr/lib/x86_64-linux-gnu/libmimalloc.so:libmimalloc-dev"
 [ $# -gt 0 ] && needs=$*
 
 missing=
