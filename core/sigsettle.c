@@ -89,6 +89,11 @@ fromqueue(struct g *gp, uint64_t set)
 		fetch_or(&gp->attn, ATTN_SIGNAL);
 }
 
+/*
+ * On the process's first kernel thread there is nothing to be taken: that is the one which the kernel wakes when it can, and if another, that one
+ * takes on its way back from the kernel all that waits for the process and that it lets through. So an event loop of main's, which
+ * stays there, pays nothing.
+ */
 void
 sigcatchupslow(struct g *gp)
 {
@@ -96,7 +101,8 @@ sigcatchupslow(struct g *gp)
 
 	if(set == 0)
 		return;
-	fromkernel(gp, set);
+	if(gp->m != firstm)
+		fromkernel(gp, set);
 	fromqueue(gp, set);
 }
 
