@@ -228,7 +228,7 @@ alonetry(int64_t now)
 	}else
 		callhome();
 	if(!done && ++tries > TRIES && !alonewished())
-		since = now + NSEC; /* something keeps an M: later */
+		since = now + (stressing ? 10 * QUIETSTRESS : NSEC); /* something keeps an M: later */
 	answer();
 	return done;
 }

@@ -297,7 +297,7 @@ bool
 stressschedule(struct m *mp)
 {
 	struct p *pp = mp->p;
-	bool spilt;
+	bool spilt, wakes, breaks, passes;
 
 	checkmask();
 	stressat(ST_schedule);
@@ -307,11 +307,16 @@ stressschedule(struct m *mp)
 	}
 	if((spilt = stresschance(SC_spills)))
 		spill(pp);
-	if(stresschance(SC_wakes))
-		wakep();
-	if(stresschance(SC_breakspoll))
-		netpollbreak();
+	wakes = stresschance(SC_wakes);
+	breaks = stresschance(SC_breakspoll);
 	if(stresschance(SC_wakessysmon))
 		sysmonwake();
-	return stresschance(SC_passesp) && !mp->spinning && passp(mp, spilt);
+	passes = stresschance(SC_passesp);
+	if(load_relaxed(&sched.alone) != ALONE_NO)
+		return false; /* main wants to be alone: all other Ms have to be idle at a time */
+	if(wakes)
+		wakep();
+	if(breaks)
+		netpollbreak();
+	return passes && !mp->spinning && passp(mp, spilt);
 }
