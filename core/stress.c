@@ -137,7 +137,8 @@ stressinit(void)
 void
 stressfork(void)
 {
-	memset(streams, 0, sizeof streams);
+	if(unlikely(stressing)) /* untouched otherwise, which is a megabyte that no child needs */
+		memset(streams, 0, sizeof streams);
 }
 
 static const char *
