@@ -302,12 +302,12 @@ static struct g *
 goexit0(struct g *gp)
 {
 	struct m *mp = gp->m;
-	void (*fn)(struct g *) = (void (*)(struct g *))gp->arg;
+	void (*fn)(struct g *) = (void (*)(struct g *))gp->ending;
 	uint64_t goid = gp->goid;
 
 	store_relaxed(&mp->curg, NULL);
 	gp->m = NULL;
-	gp->arg = NULL;
+	gp->ending = NULL;
 	store_relaxed(&gp->goid, 0);
 	compiler_barrier(); /* pairs with the heavybarrier in own.c */
 	if(unlikely(gp->lockedm != NULL || load_relaxed(&gp->attn) & ATTN_OWN))
@@ -324,7 +324,7 @@ goexit0(struct g *gp)
 void
 goexit(struct g *gp, void (*fn)(struct g *))
 {
-	gp->arg = (void *)fn;
+	gp->ending = (void *)fn;
 	mcall(goexit0);
 	__builtin_unreachable();
 }

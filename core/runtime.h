@@ -158,7 +158,11 @@ struct g {
 		void *(*fn)(void *); /* until it has returned */
 		void *result;
 	};
-	void *arg; /* with GF_KSTART a struct kstart, which has the argument */
+	union {
+		void *arg;           /* until it has started; with GF_KSTART a struct kstart, which has the argument */
+		uintptr_t preempted; /* from then on; preempted.c: where asyncpreempt's frame begins, or 0; only the G */
+		void *ending;        /* a void (*)(struct g *), what goexit is to do on g0 */
+	};
 	struct g *joiner;
 	uint64_t joinseq;
 	char name[16]; /* plain: whoever sets a name while another reads it gets what it gets */
@@ -176,11 +180,10 @@ struct g {
 	uint32_t linkgen;      /* on libc's list of threads if it is the current one */
 	uint32_t tlsgen;       /* ld.so's generation when its TLS was made */
 	struct g *alllink;     /* allgs, append only */
-	uintptr_t preempted;   /* preempted.c: where asyncpreempt's frame begins, or 0; only the G */
 	uint8_t notinherit;    /* its attributes said PTHREAD_EXPLICIT_SCHED: shim/attr.c; fixed at creation */
 	uint8_t redo;          /* netpoll_keep.c: a call that has begun makes attempts in user mode; only the G writes */
 };
-_Static_assert(sizeof(struct g) <= 5 * CACHELINE, "a parked G costs two pages and this");
+_Static_assert(sizeof(struct g) <= 4 * CACHELINE, "a parked G costs two pages and this");
 
 enum {
 	GF_MAIN = 1,      /* the process's main thread */

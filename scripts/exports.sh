@@ -47,4 +47,6 @@ gone=$(comm -13 <(echo "$got") <(mapnames))
 
 readelf -d "$lib" | grep -q TEXTREL && say "$lib has text relocations"
 readelf -lW "$lib" | grep -Eq '(LOAD|GNU_STACK).*RWE' && say "$lib has a segment that is writable and executable"
+tls=$(($(readelf -lW "$lib" | awk '$1 == "TLS" {print $6}')))
+[ "$tls" -le 128 ] || say "$lib has $tls bytes of thread-local storage: more than 128 cost each thread another cache line"
 exit $bad

@@ -173,6 +173,7 @@ kstart(struct g *gp)
 		store_relaxed(&gp->exitstate, (gp->exitstate | JSTATE) + 1 + Jdetached);
 	wake(k->creator, k->seq, WAKE_READY); /* k is no longer ours */
 	if(err != 0){
+		gp->preempted = 0;
 		rtexit(gp);
 		threadexit(gp);
 	}
@@ -181,9 +182,13 @@ kstart(struct g *gp)
 static void *
 callfn(struct g *gp)
 {
+	void *arg = gp->arg;
+
+	gp->preempted = 0; /* the same word */
+	rtexit(gp);
 	if(gp->flags & GF_C11)
-		return (void *)(intptr_t)((thrd_start_t)(void (*)(void))gp->fn)(gp->arg);
-	return gp->fn(gp->arg);
+		return (void *)(intptr_t)((thrd_start_t)(void (*)(void))gp->fn)(arg);
+	return gp->fn(arg);
 }
 
 /* The first function of a G, in runtime mode. pthread_exit and cancellation unwind to the buffer. */
@@ -199,7 +204,6 @@ gentry(struct g *gp)
 		kstart(gp);
 	if(__sigsetjmp_cancel(buf.__cancel_jmp_buf, 0) == 0){
 		__pthread_register_cancel(&buf);
-		rtexit(gp);
 		gp->result = callfn(gp);
 	}else
 		gp->result = tcbword(gp, tcblayout.result, void *);

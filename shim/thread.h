@@ -164,7 +164,7 @@ void ownspaces(unsigned flags); /* before unshare or setns with these flags */
 /* onfirst: gp, not main, runs on the process's first kernel thread, which does not end with it. */
 bool onfirst(struct g *gp);
 
-/* Threads with rings of their own: uring.c. uringlock locks the caller for good, or main when the runtime starts. */
+/* Threads with rings of their own: iouring.c. uringlock locks the caller for good, or main when the runtime starts. */
 void uringlock(void);
 unsigned uringlocked(void);        /* how often the caller is locked by that */
 void uringstart(struct g *maing);  /* the runtime has started */

@@ -84,8 +84,11 @@ dead(struct g *gp)
 static void
 entry(struct g *gp)
 {
+	void *arg = gp->arg;
+
+	gp->preempted = 0; /* the same word */
 	rtexit(gp);
-	gp->fn(gp->arg);
+	gp->fn(arg);
 	tlsexit(gp);
 	rtenter(gp);
 	glive(-1);

@@ -41,7 +41,7 @@ enum { ONETHREADS = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER | IOR
 /* ---- threads that have rings of their own ---- */
 
 static bool early;      /* main has made one before the runtime's start; main alone, then read only */
-static __thread bool locked __attribute__((tls_model("initial-exec"))); /* only the G */
+static __thread bool locked; /* only the G. By the file's name it fills a hole in the thread-local storage */
 
 static void
 lockring(struct g *gp)
