@@ -345,7 +345,7 @@ sleepuntil(struct g *gp, int64_t when)
 
 /* ---- yield ---- */
 
-enum { YIELDS = 61 };
+enum { YIELDS = 61, KERNELYIELDS = 8 * YIELDS };
 
 static struct g *
 goschedlocal(struct g *gp)
@@ -380,7 +380,7 @@ yieldwide(struct p *pp)
 	uint32_t ran = pp->schedtick - pp->yieldtick;
 
 	pp->yieldtick = pp->schedtick;
-	if(ran <= YIELDS)
+	if(ran <= YIELDS && pp->yields % KERNELYIELDS == 0)
 		rawsyscall(SYS_sched_yield);
 	mcall(goschedglobal);
 }
@@ -390,9 +390,10 @@ yieldwide(struct p *pp)
  * only yields could else keep a P's queue from draining. With nothing else to run
  * here there is no switch, except that timers and the network get their turn.
  *
- * Where nobody has run since but those who yielded, the kernel is told, too. What they wait for may be another M that has no
- * CPU, because other processes have them or there are more Ps than CPUs: it would come only at the end of our time slice. (Eight threads
- * that meet at barriers of LLVM's OpenMP, on a machine with ten other processes a CPU: ten times slower.)
+ * Where nobody has run since but those who yielded, the kernel is told, too, once in KERNELYIELDS times, which is each ten
+ * microseconds. What they wait for may be another M that has no CPU, because other processes have them or there are more Ps than
+ * CPUs: it would come only at the end of our time slice. (Eight threads that meet at barriers of LLVM's OpenMP, on a machine with ten
+ * other processes a CPU: ten times slower.)
  */
 void
 gosched(void)
